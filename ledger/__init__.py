@@ -1,0 +1,1 @@
+"""The signed ledger: identifiers, statements, proofs, and the node that keeps them."""

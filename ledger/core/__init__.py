@@ -1,0 +1,1 @@
+"""What is signed, hashed and proved: pure functions on values, no I/O, no clock, no chance."""
