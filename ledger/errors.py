@@ -101,7 +101,7 @@ _HTTP_STATUS: Final = {
 }
 
 
-class Rejection(LedgerError):
+class Rejection(LedgerError):  # noqa: N818  the specification's word
     """A statement is refused; it is never in the log.
 
     Attributes:

@@ -18,6 +18,7 @@ from typing import Final
 
 from ledger.core import encoding, rules
 from ledger.core.member import Limits
+from ledger.core.operation import Operation
 from ledger.core.prefix_map import PrefixMap
 from ledger.core.record import NETWORK_KEY, NetworkObject, object_value
 from ledger.core.shape import Shape, fixed_bytes, in_range, unsigned
@@ -103,6 +104,7 @@ class Block:
 
     Attributes:
         outcomes: Per statement given, its log index or its Rejection.
+        accepted: The accepted statements with their operations, in log order.
         entries: New log entries from `commit_leaf.first_index` on, the commit leaf last.
         commit_leaf: The last entry, decoded.
         objects: Map key → new object bytes.
@@ -112,6 +114,7 @@ class Block:
     """
 
     outcomes: tuple[int | Rejection, ...]
+    accepted: tuple[tuple[Statement, Operation], ...]
     entries: tuple[bytes, ...]
     commit_leaf: CommitLeaf
     objects: dict[bytes, bytes]
@@ -146,17 +149,16 @@ def execute(
     assert head.commit_leaf is None or ms > head.commit_leaf.ms, "block times ascend"
     working = Working(reader=reader, ms=ms)
     outcomes: list[int | Rejection] = []
-    entries: list[bytes] = []
+    accepted: list[tuple[Statement, Operation]] = []
     for statement in statements:
-        index = head.size + len(entries)
+        index = head.size + len(accepted)
         try:
-            rules.apply(working, statement, index)
+            accepted.append((statement, rules.apply(working, statement, index)))
         except Rejection as rejection:
             outcomes.append(rejection)
         else:
             outcomes.append(index)
-            entries.append(statement.raw)
-    if not entries:
+    if not accepted:
         return Refused(outcomes=tuple(one for one in outcomes if isinstance(one, Rejection)))
     objects = {key: changed.encode() for key, changed in working.changed.items()}
     new_map = map_.update([(key, object_value(data)) for key, data in objects.items()])
@@ -165,7 +167,7 @@ def execute(
     leaf = CommitLeaf(
         height=0 if head.commit_leaf is None else head.commit_leaf.height + 1,
         first_index=head.size,
-        statements=len(entries),
+        statements=len(accepted),
         map_root=new_map.root,
         ms=ms,
         previous=None if head.commit_leaf is None else head.commit_leaf.index,
@@ -174,7 +176,8 @@ def execute(
     )
     return Block(
         outcomes=tuple(outcomes),
-        entries=(*entries, leaf.encode()),
+        accepted=tuple(accepted),
+        entries=(*(statement.raw for statement, _ in accepted), leaf.encode()),
         commit_leaf=leaf,
         objects=objects,
         older=working.older,

@@ -79,6 +79,16 @@ class PublicKey:
             return _verify_ed25519(self._backend, signature, message)
         return _verify_es256(self._backend, signature, message)
 
+    def raw(self) -> bytes:
+        """Return the 32 bytes of an Ed25519 key, as signed notes carry them.
+
+        Raises:
+            KeyFormatError: It is a P-256 key.
+        """
+        if self.curve != ED25519:
+            raise KeyFormatError(f"an {ED25519} key is wanted, not {self.curve}")
+        return bytes(self._backend)
+
     def to_pem(self) -> str:
         """Return the key as SubjectPublicKeyInfo PEM."""
         if self.curve == ED25519:

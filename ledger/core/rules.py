@@ -20,6 +20,7 @@ from ledger.core.operation import (
     Create,
     Delegate,
     Genesis,
+    Operation,
     PrefixUpdate,
     Retire,
     Update,
@@ -58,8 +59,8 @@ from ledger.core.value import Quota, Value
 from ledger.errors import Rejection, RejectionCode
 
 
-def apply(working: Working, statement: Statement, index: int) -> None:
-    """Apply one statement to the block in progress.
+def apply(working: Working, statement: Statement, index: int) -> Operation:
+    """Apply one statement to the block in progress and return its operation.
 
     Args:
         working: State of the block so far; changed only when the statement is accepted.
@@ -76,6 +77,7 @@ def apply(working: Working, statement: Statement, index: int) -> None:
         working.drop()
         raise
     working.keep()
+    return signed.operation
 
 
 def _genesis(working: Working, signed: Signed, op: Genesis) -> None:
