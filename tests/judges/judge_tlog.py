@@ -1,7 +1,7 @@
 """Judge: aics-tlog, an implementation of the C2SP transparency log formats.
 
 Runs in its own environment (scripts/judges), shares nothing with the product. argv[1] is a JSON file with bytes in hex:
-`{"log": {"origin", "log_key", "witness_keys", "quorum", "now", "max_age_s", "tiles": {path: bytes}},
+`{"log": {"origin", "size", "log_key", "witness_keys", "quorum", "now", "max_age_s", "tiles": {path: bytes}},
   "notes": [{"name", "text"}], "entries": [{"name", "index", "entry"}],
   "inclusion": [{"name", "entry", "index", "size", "path", "root"}],
   "consistency": [{"name", "old_size", "old_root", "new_size", "new_root", "path"}]}`;
