@@ -10,7 +10,8 @@
     ├── ProofError           a bundle proves nothing; says which part and why
     ├── StorageError         the store failed: reload before writing again
     ├── BusyError            a bounded queue is full: try again after `retry_after_s`
-    └── KeystoreError        a key file is missing, too open, or does not decrypt
+    ├── KeystoreError        a key file is missing, too open, or does not decrypt
+    └── SettingsError        a settings file cannot be used; says file, field and rule
 
 Messages say what to do about it. Parsers of outside bytes raise these and nothing else.
 """
@@ -189,3 +190,7 @@ class BusyError(LedgerError):
 
 class KeystoreError(LedgerError):
     """A key file cannot be used; the message says what to change."""
+
+
+class SettingsError(LedgerError):
+    """A settings file cannot be used; the message names file, field and rule."""

@@ -40,7 +40,6 @@ P256: Final = "P-256"
 KID_BYTES: Final = 16
 SIGNATURE_BYTES: Final = 64
 PEM_BYTES_MAX: Final = 16_384
-_KDF_ROUNDS: Final = 600_000  # PBKDF2 of an encrypted key file; about 0.2 s on a gateway
 _P: Final = 2**255 - 19
 _D: Final = -121665 * pow(121666, -1, _P) % _P
 _SQRT_M1: Final = pow(2, (_P - 1) // 4, _P)
@@ -133,8 +132,7 @@ class PrivateKey:
             private = self._backend
         how: serialization.KeySerializationEncryption = serialization.NoEncryption()
         if passphrase is not None:
-            builder = serialization.PrivateFormat.PKCS8.encryption_builder()
-            how = builder.kdf_rounds(_KDF_ROUNDS).build(passphrase)
+            how = serialization.BestAvailableEncryption(passphrase)
         pem: bytes = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how
         )
