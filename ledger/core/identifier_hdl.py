@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final
 from unicodedata import ucd_3_2_0
 
-from ledger.core.identifier_parts import PARENTS_MAX, Kind, Parts
+from ledger.core.identifier_parts import BYTES_MAX, PARENTS_MAX, Kind, Parts
 from ledger.errors import IdentifierError
 
 ROOT: Final = "hdl:"
@@ -46,6 +46,8 @@ def read(rest: str) -> Parts:
     """
     if not rest:
         return Parts(ROOT, "", Kind.PREFIX)
+    if len(rest) > BYTES_MAX:  # normalising costs the square of a run of accents
+        raise IdentifierError(rest, BYTES_MAX, f"longer than {BYTES_MAX} bytes")
     head, slash, suffix = rest.partition("/")
     matched = _PREFIX.match(head)
     well_formed = 0 if matched is None else matched.end()
