@@ -43,6 +43,7 @@ from rocksdict import (
     WriteBatch,
 )
 
+from ledger.adapters.directory import make_durable
 from ledger.adapters.store import COMMITS_WAITING_MAX, Batch, Column, flatten, prefix_end
 from ledger.errors import BusyError, StorageError
 
@@ -87,9 +88,9 @@ class RocksdbStore:
         salvage: bool = False,
     ) -> None:
         self._directory = directory
-        _make_directory(directory)
         options = _options(block_cache_bytes, write_buffer_bytes, salvage=salvage)
         try:
+            make_durable(directory)  # RocksDB syncs what is inside it only
             self._db = Rdict(str(directory), options)
         except Exception as error:
             raise _not_opened(directory, error) from error
@@ -298,21 +299,6 @@ def _options(block_cache_bytes: int, write_buffer_bytes: int, *, salvage: bool) 
         else DBRecoveryMode.tolerate_corrupted_tail_records()
     )
     return options
-
-
-def _make_directory(directory: Path) -> None:
-    """Make `directory`, and its name durable: RocksDB syncs what is inside it only."""
-    try:
-        if directory.is_dir():
-            return
-        directory.mkdir(mode=0o700, parents=True)
-        parent = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(parent)
-        finally:
-            os.close(parent)
-    except OSError as error:
-        raise StorageError(f"{directory}: cannot make this directory: {error.strerror}") from error
 
 
 def _not_opened(directory: Path, error: Exception) -> StorageError:
