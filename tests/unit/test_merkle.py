@@ -88,6 +88,14 @@ def test_no_proof_for_what_is_no_subtree(bounds: tuple[int, int, int]) -> None:
     assert not merkle.verify_subtree(*bounds, L0, R3, [L1, L2])
 
 
+def test_the_empty_log_needs_no_proof() -> None:
+    """Everything starts with nothing, shown by no hash and without reading any."""
+    unread = iter(())  # a reader that is asked would fail on it
+
+    assert merkle.prove_consistency(0, 3, lambda _: [next(unread)]) == []
+    assert merkle.root(0, lambda _: [next(unread)]) == EMPTY_ROOT
+
+
 def test_no_proof_for_a_leaf_that_is_not_there() -> None:
     """Asking for a proof beyond the log is a bug, named as one."""
     with pytest.raises(ValueError, match="has no leaf 3"):
