@@ -1,10 +1,15 @@
-"""What the documents say is so: links lead somewhere, figures of the project agree, files they name exist."""
+"""What the documents say is so: links lead somewhere, files they name exist, settings are explained."""
 
+import importlib
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
 
+from pydantic import BaseModel
+
 CHECKOUT = Path(__file__).resolve().parents[2]
+PACKAGES = ("ledger", "resolver", "edge_agent", "simulations", "xinbiao")
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 NAMED_FILE = re.compile(
@@ -83,3 +88,25 @@ def test_every_dependency_has_a_reason() -> None:
     names = [re.split(r"[<>=\[ ]", line)[0].lower() for line in project["dependencies"]]
     unexplained = [name for name in names if name not in reasons.lower() and name != "pydantic"]
     assert unexplained == []
+
+
+def setting_names(package: str) -> list[str]:
+    """The fields of every settings class that a package defines."""
+    if importlib.util.find_spec(f"{package}.settings") is None:
+        return []
+    module = importlib.import_module(f"{package}.settings")
+    return [
+        name
+        for thing in vars(module).values()
+        if isinstance(thing, type)
+        and issubclass(thing, BaseModel)
+        and thing.__module__ == module.__name__
+        for name in thing.model_fields
+    ]
+
+
+def test_every_setting_is_explained() -> None:
+    text = (CHECKOUT / "docs" / "operating.md").read_text()
+    names = {name for package in PACKAGES for name in setting_names(package)}
+    assert "disk_free_bytes_min" in names
+    assert [name for name in sorted(names) if f"`{name}`" not in text] == []
