@@ -66,11 +66,15 @@ class Shape:
         """The length of a position: the padding of a variable key takes one byte more."""
         return 8 * (self.key_bytes_max if self.is_exact else self.key_bytes_max + 1)
 
+    def holds_key(self, key: bytes) -> bool:
+        """Tell whether a key is of this shape."""
+        excess = len(key) - self.key_bytes_max
+        return excess == 0 or (excess < 0 and not self.is_exact)
+
     def holds(self, key: bytes, value: bytes) -> bool:
         """Tell whether a pair is of this shape."""
-        if self.is_exact:
-            return len(key) == self.key_bytes_max and len(value) == self.value_bytes_max
-        return len(key) <= self.key_bytes_max and len(value) <= self.value_bytes_max
+        excess = len(value) - self.value_bytes_max
+        return self.holds_key(key) and (excess == 0 or (excess < 0 and not self.is_exact))
 
     def position(self, key: bytes) -> int:
         """Return a key as the integer that orders it."""
@@ -293,13 +297,21 @@ class PrefixMap:
         return self._of(self._shape, batch.merge(self._tree, 0, len(batch.leaves)))
 
     def get(self, key: bytes) -> bytes | None:
-        """Return the value at `key`, None where there is none."""
+        """Return the value at `key`, None where there is none.
+
+        Raises:
+            ValueError: The key is not of the shape.
+        """
         leaf, _ = self._search(key)
         found = leaf is not None and leaf.position == self._shape.position(key)
         return leaf.value if leaf is not None and found else None
 
     def prove(self, key: bytes) -> bytes:
-        """Return the proof that `get(key)` is what it is: the present or the absent form."""
+        """Return the proof that `get(key)` is what it is: the present or the absent form.
+
+        Raises:
+            ValueError: The key is not of the shape.
+        """
         leaf, way = self._search(key)
         if leaf is None:
             return b""
@@ -313,9 +325,9 @@ class PrefixMap:
 
     def _search(self, key: bytes) -> tuple[_Leaf | None, list[_Branch]]:
         """Return the leaf that the bits of `key` lead to, and the branches on the way down."""
+        if not self._shape.holds_key(key):
+            raise ValueError(f"a key of {len(key)} bytes is not of the map's shape")
         position, way, node = self._shape.position(key), list[_Branch](), self._tree
-        if len(key) > self._shape.key_bytes_max:
-            raise ValueError(f"a key of {len(key)} bytes")
         while isinstance(node, _Branch):
             way.append(node)
             node = node.right if position >> node.shift & 1 else node.left
@@ -353,7 +365,7 @@ def verify_present(
 
 def verify_absent(root: bytes, key: bytes, proof: bytes, *, shape: Shape = LEDGER) -> bool:
     """Tell whether `proof` shows that the map under `root` has nothing at `key`."""
-    if not shape.holds(key, bytes(shape.value_bytes_max)):
+    if not shape.holds_key(key):
         return False
     if not proof:
         return root == EMPTY_ROOT

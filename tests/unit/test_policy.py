@@ -3,7 +3,7 @@
 from base64 import b64encode
 from dataclasses import replace
 from datetime import date
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given
@@ -304,7 +304,7 @@ def test_thirty_two_of_each_are_supported() -> None:
 def test_more_groups_than_the_limit() -> None:
     """The number of entries is bounded, and the bound itself is allowed."""
     names = ["a", *(f"g{n}" for n in range(ENTRIES_MAX + 1))]
-    lines = [f"group {name} any {member}" for member, name in zip(names, names[1:], strict=False)]
+    lines = [f"group {name} any {member}" for member, name in pairwise(names)]
     body = [*LOG_LINES, *WITNESS_LINES, *lines[:ENTRIES_MAX]]
 
     assert TrustFile.parse(_text(*body, f"quorum {names[-2]}")).quorum_met({"a"})

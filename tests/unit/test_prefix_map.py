@@ -99,10 +99,13 @@ def test_pairs_of_another_shape(key: bytes, value: bytes) -> None:
     assert key == KEYS[0] or not verify_absent(EMPTY_ROOT, key, b"")
 
 
-def test_a_key_too_long_for_any_place_is_refused() -> None:
-    """Asking for a key that cannot be there is our caller's bug, named as one."""
-    with pytest.raises(ValueError, match="65 bytes"):
-        FOUR.get(bytes(65))
+@pytest.mark.parametrize("length", [0, 63, 65])
+def test_a_key_that_cannot_be_there_is_refused(length: int) -> None:
+    """Asking for a key of another length is our caller's bug; it never finds one that looks alike."""
+    zero = PrefixMap().update([(bytes(64), VALUES[0])])
+    for ask in (zero.get, zero.prove):
+        with pytest.raises(ValueError, match=f"a key of {length} bytes"):
+            ask(bytes(length))
 
 
 def test_build_wants_order() -> None:
