@@ -1,8 +1,9 @@
 """What has to exist before a plant's readings mean something: identifiers to register, mappings for the gateway agent.
 
 Theory of operation: one identifier per machine (`lab.1/pump-07`), its channels are properties of it. Topics are
-`plant/{machine}/{channel}`. A mapping names one unit, so there is one rule per channel name and unit; where the same
-channel name has two units in one plant, the rules name the machine. The text is the `[[mapping]]` tables of the
+`plant/{machine}/{channel}`. One rule with a table of units maps the whole plant. Only where a channel name has two
+units in one plant there is a rule per channel instead, and for the channels in question one per machine, so that no
+topic matches two rules. The text is the `[[mapping]]` tables of the
 agent's configuration; the agent's own reader is the judge of it.
 """
 
@@ -31,24 +32,23 @@ def identifiers(source: PlantSource, *, prefix: str) -> tuple[tuple[str, str], .
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingRule:
-    """One `[[mapping]]` table of the agent's configuration."""
+    """One `[[mapping]]` table of the agent's configuration; `units` is by property."""
 
     filter: str
     identifier: str
     name: str
-    unit: str | None
+    units: tuple[tuple[str, str], ...]
 
     def toml(self) -> str:
         """Return the table as TOML text."""
-        unit = f"unit = {_quoted(self.unit)}, " if self.unit is not None else ""
+        units = ", ".join(f"{name} = {_quoted(unit)}" for name, unit in self.units)
         return (
             "[[mapping]]\n"
             f"filter = {_quoted(self.filter)}\n"
             'payload = "json"\n'
             f"identifier = {_quoted(self.identifier)}\n"
-            f"reading = {{ name = {_quoted(self.name)}, {unit}"
-            f'value = "/v", type = "float", time = "/ts", time_unit = "{TIME_UNIT}",'
-            ' sequence = "/n" }\n'
+            f'reading = {{ name = {_quoted(self.name)}, value = "/v", type = "float", time = "/ts",'
+            f' time_unit = "{TIME_UNIT}", sequence = "/n", units = {{ {units} }} }}\n'
         )
 
 
@@ -65,17 +65,24 @@ def mapping_rules(source: PlantSource, *, prefix: str) -> tuple[MappingRule, ...
     units: dict[str, set[str | None]] = {}
     for _, channel in _channels(source):
         units.setdefault(channel.name, set()).add(channel.unit)
+    if all(len(found) == 1 for found in units.values()):
+        table = tuple((name, unit) for name, found in units.items() for unit in found if unit)
+        return (_rule(prefix, "{machine}", "{channel}", table),)
     rules: dict[str, MappingRule] = {}
     for machine, channel in _channels(source):
         level = "{machine}" if len(units[channel.name]) == 1 else machine
-        rule = MappingRule(
-            filter=topic(level, channel.name),
-            identifier=f"{prefix}/{level}",
-            name=channel.name,
-            unit=channel.unit,
-        )
+        table = ((channel.name, channel.unit),) if channel.unit else ()
+        rule = _rule(prefix, level, channel.name, table)
         rules[rule.filter] = rule
     return tuple(rules.values())
+
+
+def _rule(
+    prefix: str, machine: str, channel: str, units: tuple[tuple[str, str], ...]
+) -> MappingRule:
+    return MappingRule(
+        filter=topic(machine, channel), identifier=f"{prefix}/{machine}", name=channel, units=units
+    )
 
 
 def mapping_toml(source: PlantSource, *, prefix: str) -> str:

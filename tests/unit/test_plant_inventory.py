@@ -48,7 +48,8 @@ def test_every_topic_has_exactly_one_rule_with_its_unit(source: Still) -> None:
     for one in source.machines:
         for channel in one.channels:
             (rule,) = (r for r in rules if matches(r.filter, topic(one.name, channel.name)))
-            assert (channel.name, channel.unit) == (rule.name, rule.unit)
+            assert rule.name in {channel.name, "{channel}"}
+            assert dict(rule.units).get(channel.name) == channel.unit
             assert f"lab.1/{one.name}" == rule.identifier.replace("{machine}", one.name)
 
 
@@ -65,15 +66,22 @@ def test_mapping_text_is_toml() -> None:
         "identifier": "lab.1/a",
         "reading": {
             "name": "heat",
-            "unit": "Cel",
             "value": "/v",
             "type": "float",
             "time": "/ts",
             "time_unit": "us",
             "sequence": "/n",
+            "units": {"heat": "Cel"},
         },
     }
-    assert all("unit" not in t["reading"] for t in tables if t["identifier"] == "lab.1/c")
+    assert [t["reading"]["units"] for t in tables if t["identifier"] == "lab.1/c"] == [{}]
+
+
+def test_one_rule_maps_a_plant_whose_units_agree() -> None:
+    """The usual plant needs one rule, and one subscription at the broker."""
+    assert [rule.filter for rule in mapping_rules(bundled(), prefix="lab.1")] == [
+        "plant/{machine}/{channel}"
+    ]
 
 
 @pytest.mark.parametrize("unit", ['"', "\\", "\t", "°C", "\x7f", "{a}"])
@@ -83,7 +91,7 @@ def test_units_survive_the_text(unit: str) -> None:
         "mapping"
     ]
 
-    assert unit == table["reading"]["unit"]
+    assert unit == table["reading"]["units"]["x"]
 
 
 def test_identifiers_name_the_machines() -> None:
