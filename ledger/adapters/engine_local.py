@@ -297,6 +297,11 @@ class LocalEngine:
         return Limits() if self._published is None else self._published.network.limits
 
     @property
+    def failure(self) -> StorageError | None:
+        """Why the engine ended, or None while it works."""
+        return self._failed
+
+    @property
     def waiting(self) -> int:
         """Statements that wait for a block."""
         return len(self._under_way)

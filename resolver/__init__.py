@@ -1,0 +1,1 @@
+"""The resolver: answers anyone, with a proof, through the interfaces they already speak."""

@@ -1,0 +1,1 @@
+"""What the resolver reads: a view of one ledger head, and the archive of readings."""

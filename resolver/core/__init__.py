@@ -1,0 +1,1 @@
+"""Pure part of the resolver: projections of a record, archives, errors' shapes."""

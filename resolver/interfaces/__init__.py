@@ -1,0 +1,1 @@
+"""One file per protocol that the outside world speaks to the resolver."""

@@ -1,0 +1,179 @@
+"""The HTTP server's application: hot reads first, everything else through FastAPI.
+
+Theory of operation. `Front` is a plain ASGI application. It answers the read paths itself, from
+`native`, `tiles` and `handle_rest`, writing pre-encoded bytes; only what it does not know goes on to
+the FastAPI application, which has the writes, operations, the OpenAPI document and its page. Routing
+and validation of FastAPI cost several times a key lookup, and a read is a key lookup.
+
+Every read looks at one head (`LedgerView`), so an answer is consistent in itself. Our own errors
+become problem answers here; anything else is a fault of ours, logged with its traceback, and answered
+500 without details.
+
+Read-your-writes: `Xinbiao-Min-Size: N` is answered from at least that size, or 503 + Retry-After.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, TypeAlias
+
+from ledger.adapters.engine_local import Published
+from ledger.errors import LedgerError
+from ledger.node import LedgerNode
+from resolver.adapters.archive import Archives
+from resolver.adapters.view import LedgerView
+from resolver.errors import RequestError, ResolverError
+from resolver.interfaces import native, tiles
+from resolver.interfaces.answer import Answer, problem, problem_of
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+_ACCEPT: Final = b"accept"
+_MIN_SIZE: Final = b"xinbiao-min-size"
+
+
+class Reads:
+    """The read paths over one node: path and query in, `Answer` out.
+
+    Attributes:
+        node: The ledger node that is read.
+        archives: The node's archive of readings.
+        answered: Answers by status class, for the metrics.
+    """
+
+    def __init__(self, node: LedgerNode, archives: Archives) -> None:
+        """Take the node and its archive."""
+        self.node = node
+        self.archives = archives
+        self.answered: dict[int, int] = {}
+        self._view: LedgerView | None = None
+        self._head: Published | None = None
+
+    @property
+    def view(self) -> LedgerView:
+        """A view of the newest head; the same object until the head moves.
+
+        Raises:
+            StorageError: There is no genesis yet.
+        """
+        head = self.node.engine.published
+        if self._view is None or head is not self._head:
+            self._view, self._head = LedgerView(self.node.engine, head), head
+        return self._view
+
+    def get(self, path: str, query: bytes, headers: list[tuple[bytes, bytes]]) -> Answer | None:
+        """Answer a GET, or None when the path is none of the hot ones."""
+        if not path.startswith(_HOT):
+            return None
+        accept, min_size = b"", b""
+        for name, value in headers:
+            if name == _ACCEPT:
+                accept = value
+            elif name == _MIN_SIZE:
+                min_size = value
+        try:
+            view = self.view
+            if min_size:
+                check_min_size(min_size, view.size)
+            return self._read(view, path, query, accept)
+        except (LedgerError, ResolverError) as error:
+            return problem_of(error)
+
+    def _read(self, view: LedgerView, path: str, query: bytes, accept: bytes) -> Answer | None:
+        if path.startswith(native.RESOLVE):
+            return native.resolve(view, path, query, accept)
+        if path.startswith(native.READINGS):
+            return native.readings(view, self.archives, path, query, accept)
+        if path.startswith(native.HISTORY):
+            return native.history(view, path, query, accept)
+        if path.startswith(native.STREAMS):
+            return native.stream(view, self.archives, path)
+        if path.startswith(native.USAGE):
+            return native.usage(view, path)
+        if path.startswith(tiles.TILE):
+            return tiles.tile(view, path)
+        return tiles.checkpoint(view) if path == tiles.CHECKPOINT else None
+
+
+_HOT: Final = (
+    native.RESOLVE,
+    native.READINGS,
+    native.HISTORY,
+    native.STREAMS,
+    native.USAGE,
+    tiles.TILE,
+    tiles.CHECKPOINT,
+)
+
+
+class Front:
+    """The ASGI application in front of FastAPI."""
+
+    def __init__(self, reads: Reads, behind: App) -> None:
+        """Take the reads and the application for everything else."""
+        self._reads = reads
+        self._behind = behind
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._behind(scope, receive, send)
+            return
+        try:
+            answer = self._answer(scope)
+        except Exception:  # noqa: BLE001  the outermost handler: logged, answered, never hidden
+            _log.exception("fault of ours while answering %s", scope["path"])
+            answer = problem(500, "fault", "a fault of this node; its log has the details")
+        if answer is None:
+            await self._behind(scope, receive, send)
+            return
+        counted = self._reads.answered
+        counted[answer.status] = counted.get(answer.status, 0) + 1
+        headers = list(answer.headers)
+        body = b"" if scope["method"] == "HEAD" else answer.body
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _answer(self, scope: Scope) -> Answer | None:
+        path, method = scope["path"], scope["method"]
+        if method in ("GET", "HEAD"):
+            answer = self._reads.get(path, scope["query_string"], scope["headers"])
+            if answer is not None:
+                return answer
+        return None
+
+
+def check_min_size(text: bytes, size: int) -> None:
+    """Refuse a read that must see more than this head.
+
+    Raises:
+        RequestError: 400 for no number, 503 when the node is behind.
+    """
+    if not (text.isdigit() and len(text) <= 16):
+        raise RequestError(400, "malformed", "header Xinbiao-Min-Size: not a log size")
+    if int(text) > size:
+        raise RequestError(503, "behind", f"this node is at size {size}", 1)
+
+
+async def read_body(receive: Receive, bytes_max: int) -> bytes:
+    """Read a request body within a bound.
+
+    Raises:
+        RequestError: 413 when it is larger, 400 when the client went away.
+    """
+    parts: list[bytes] = []
+    total = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise RequestError(400, "malformed", "the request ended before its body")
+        part: bytes = message.get("body", b"")
+        total += len(part)
+        if total > bytes_max:
+            raise RequestError(413, "too-large", f"a body of more than {bytes_max} bytes")
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
