@@ -184,7 +184,7 @@ _PASTED_REFUSED: list[tuple[str, str]] = [
     ("https://hdl.handle.net/", "no handle"),
     ("lab.1/e\u0301", "normal form is never repaired"),
     ("(01)09506000134353", "wrong check digit"),
-    ("https://id.gs1.org/21/S1/01/09506000134352", "the primary key comes first in a link"),
+    ("https://id.gs1.org/01/09506000134352/21/S1/10/L", "qualifiers out of order in a link"),
     ("hdl:lab.1/a b", "a space inside"),
     ("did:web:example.com#key-1", "a DID URL"),
     ("urn:isbn:0451450523", "another namespace"),
