@@ -214,6 +214,10 @@ def _retire(working: Working, signed: Signed, op: Retire) -> None:
         raise _missing(working, op.identifier, signed.iss)
     if signed.iss != owner_of(target):
         raise _not_owner(target.id, owner_of(target), signed.iss)
+    if isinstance(target, PrefixObject) and target.parent is None:
+        raise refuse(
+            RejectionCode.NOT_AUTHORISED_OVER_OBJECT, f"{target.id} is a scheme root: it never ends"
+        )
     _check_open(target)
     _check_version(target.versions.version, op.version)
     _charge_owner(working, owner_of(target), signed)
