@@ -23,6 +23,7 @@ from tests.vectors.cases import (  # noqa: E402
     note_cases,
     object_cases,
     reading_cases,
+    rejection_cases,
     statement_cases,
     tree_cases,
 )
@@ -42,6 +43,7 @@ def main() -> None:
         "objects": lambda: object_cases.objects_file(told),
         "commit": lambda: object_cases.commit_file(told),
         "chain": lambda: object_cases.chain_file(told),
+        "rejections": lambda: rejection_cases.file(told),
         "readings": lambda: reading_cases.file(told),
         "merkle": tree_cases.merkle_file,
         "map": tree_cases.map_file,
