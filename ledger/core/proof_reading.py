@@ -31,7 +31,7 @@ from ledger.core.record import (
     stream_key,
 )
 from ledger.core.state import owner_of, roles_needed
-from ledger.core.statement import ANCHOR_BYTES_MAX, Statement
+from ledger.core.statement import Statement
 from ledger.core.value import TEXT
 from ledger.core.verdict import ProvedHead, ProvedReading
 from ledger.errors import EncodingError, IdentifierError, ProofError, ProofFault, Rejection
@@ -90,8 +90,6 @@ def _anchor(bundle: Bundle, head: ProvedHead) -> tuple[Statement, Anchor, int]:
         raise ProofError(_ANCHOR, ProofFault.MALFORMED, error.detail) from None
     if not isinstance(anchor, Anchor) or signed.sub != anchor.stream.text:
         raise ProofError(_ANCHOR, ProofFault.MALFORMED, "the statement is no anchor of its subject")
-    if len(signed.raw) > ANCHOR_BYTES_MAX:
-        raise ProofError(_ANCHOR, ProofFault.MALFORMED, f"it is over {ANCHOR_BYTES_MAX} bytes")
     if signed.aud != head.network:
         raise ProofError(_ANCHOR, ProofFault.WRONG_NETWORK, f"it is for network {signed.aud}")
     check_logged(logged[0], head, _ANCHOR)

@@ -188,6 +188,7 @@ def test_a_cosignature_does_not_move_to_another_text() -> None:
     "text",
     [
         f"{NETWORK}\n0\n{b64encode(bytes(32)).decode()}\n",
+        f"{NETWORK}\n0\n{b64encode(merkle.EMPTY_ROOT).decode()}\n",
         f"{NETWORK}\n018\n{b64encode(bytes(32)).decode()}\n",
         f"{NETWORK}\n18\n{b64encode(bytes(32)).decode()}\nextension\n",
         f"{NETWORK}\n18\n",
@@ -307,9 +308,10 @@ def _replace_last(broken: World, entry: bytes) -> None:
 
 
 def test_a_log_that_grew() -> None:
-    """Every earlier checkpoint is proved to be the start of this one; no proof is incomplete."""
+    """An earlier log is proved to be the start of this one; without the proof it is incomplete."""
     grown = story().world
-    for size in range(grown.checkpoint.size):
+    newest = grown.checkpoint.size - 1
+    for size in (*range(0, newest, 3), newest):
         root = root_at(grown, size)
         bundle = current_bundle(grown.source(), I(PUMP), size)
         assert judge(bundle, last_seen=(size, root)).current

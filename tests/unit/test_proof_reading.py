@@ -358,6 +358,21 @@ def test_iss_is_a_prefix_that_lists_the_key(iss: str, expected: tuple[str, Proof
     assert fails(made.world, bundle) == expected
 
 
+def test_a_self_certifying_did_has_its_own_keys() -> None:
+    """Where iss is such a DID, the keys are those of its record."""
+    made = story()
+    did = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
+    lab, pump = prefix(made.world, LAB), made.world.find(PUMP)
+    assert isinstance(pump, RecordObject)
+    agents = tuple(one for one in lab.keys if one.key == AGENT.public)
+    made.world.plant(replace(pump, id=did, owner=did, own_keys=agents))
+    made.anchor = made.world.inject(anchor(made.world, made.readings, iss=did))
+    verdict = judge(made.world, build(made))
+
+    assert verdict.kid == AGENT.public.kid
+    assert not verdict.attributed  # the pump obeys the lab, not the DID
+
+
 # ---------------------------------------------------------------- the disclosure
 
 
