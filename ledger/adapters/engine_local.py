@@ -11,11 +11,15 @@ Readers see one `Published` head at a time. The store already holds a block's ob
 they are durable, so the bytes that the published head still needs are kept in `_shadow` meanwhile.
 
 Start: the head is read, the map rebuilt from the objects and checked against the commit leaf, the
-log's right edge loaded and checked. What does not fit is a StorageError, never a silent repair.
+log's right edge loaded and its root checked against the one that was stored with the block. What does
+not fit is a StorageError, never a silent repair: a node that signed another root for a size it has
+signed before would be a forger.
 
 The checkpoint is signed after the flush and signed again at every start: it is a pure function of
 what is durable, so it needs no storage. The cosignature (with its time) is renewed every
 max_age / 2 while nothing changes.
+
+End: however `run` ends, whoever waits is told; nobody hangs on an engine that is gone.
 """
 
 import asyncio
@@ -43,12 +47,14 @@ from ledger.core.prefix_map import PrefixMap
 from ledger.core.receipt import Receipt
 from ledger.core.record import NETWORK_KEY, NetworkObject, decode_object, object_value
 from ledger.core.statement import Statement
-from ledger.errors import BusyError, Rejection, StorageError
+from ledger.errors import BusyError, EncodingError, Rejection, StorageError
 
 WAITING_STATEMENTS_MAX: Final = 20_000
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 RETRY_AFTER_S: Final = 1
 _COMMIT_LEAF: Final = b"commit-leaf"
+_ROOT: Final = b"root"
+_BUSY_S: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +96,24 @@ class LocalEngine:
     The composition root calls `open`, then runs `run` in its TaskGroup.
     """
 
-    def __init__(self, store: Store, clock: Clock, signer: CheckpointSigner) -> None:
-        """Take the store (owned by the caller), the clock and what signs checkpoints."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        signer: CheckpointSigner,
+        *,
+        renew_s: float | None = None,
+    ) -> None:
+        """Take the store (owned by the caller), the clock and what signs checkpoints.
+
+        Args:
+            store: Where everything lies.
+            clock: Dates blocks and cosignatures.
+            signer: Signs and cosigns checkpoints.
+            renew_s: How long a cosignature stands while nothing changes; the network's max_age / 2
+                unless told otherwise.
+        """
+        self._renew_s = renew_s
         self._store = store
         self._clock = clock
         self._signer = signer
@@ -119,20 +141,35 @@ class LocalEngine:
         stored = self._store.get(Column.META, _COMMIT_LEAF)
         if stored is None:
             return
-        leaf = decode_commit_leaf(stored)
+        try:
+            leaf = decode_commit_leaf(stored)
+        except EncodingError as error:
+            raise StorageError(
+                f"the stored commit leaf is none ({error}): restore a backup"
+            ) from None
         size = leaf.index + 1
         if self._store.get(Column.ENTRY, u64(leaf.index)) != stored:
             raise StorageError("the last log entry is not the stored commit leaf: restore a backup")
         self._frontier = Frontier.load(size, self.node_reader())
-        self._map = PrefixMap.build(
-            (key, object_value(data)) for key, data in self._store.scan(Column.OBJECT)
-        )
+        if self._frontier.root() != self._store.get(Column.META, _ROOT):
+            raise StorageError("the stored tiles do not have the stored root: restore a backup")
+        self._map = self._rebuilt_map()
         if self._map.root != leaf.map_root:
             raise StorageError(
                 "the stored objects do not have the logged map root: restore a backup"
             )
         self._head = Head(size=size, commit_leaf=leaf)
         self._publish(stored)
+
+    def _rebuilt_map(self) -> PrefixMap:
+        try:
+            return PrefixMap.build(
+                (key, object_value(data)) for key, data in self._store.scan(Column.OBJECT)
+            )
+        except ValueError as error:
+            raise StorageError(
+                f"the stored objects make no map ({error}): restore a backup"
+            ) from None
 
     async def submit(self, entries: Sequence[bytes]) -> list[Receipt | Rejection]:
         """Log statements (see `Engine.submit`)."""
@@ -151,7 +188,8 @@ class LocalEngine:
         ]
 
     async def run(self) -> None:
-        """Write blocks until cancelled; on a storage failure, fail everybody and end."""
+        """Write blocks until cancelled; however it ends, everybody who waits is told."""
+        ended = StorageError("this engine has ended: ask again when the node is back")
         try:
             while True:
                 await self._wait_for_work()
@@ -160,11 +198,14 @@ class LocalEngine:
                 elif self._published is not None:
                     self._publish(self._published.commit_leaf)
         except StorageError as error:
-            self._failed = error
+            ended = error
+            raise
+        finally:
+            self._failed = ended
             for waiting in self._under_way.values():
                 if not waiting.outcome.done():
-                    waiting.outcome.set_exception(error)
-            raise
+                    waiting.outcome.set_exception(ended)
+                    waiting.outcome.exception()  # heard: its submitter may have gone away
 
     def _enqueue(self, entry: bytes) -> "_Waiting | Receipt | Rejection":
         try:
@@ -189,7 +230,7 @@ class LocalEngine:
         self._wake.clear()
         if self._waiting:
             return
-        renew_s = self.limits.max_age_s / 2
+        renew_s = self._renew_s or self.limits.max_age_s / 2
         try:
             async with asyncio.timeout(renew_s):
                 await self._wake.wait()
@@ -198,7 +239,8 @@ class LocalEngine:
 
     async def _write_block(self) -> None:
         sizes = [len(waiting.statement.raw) for waiting in self._waiting]
-        count = block.fitting(sizes, self.limits)
+        # The genesis is a block of its own: only then are the network's limits known.
+        count = 1 if self._head.commit_leaf is None else block.fitting(sizes, self.limits)
         taken, self._waiting = self._waiting[:count], self._waiting[count:]
         self._waiting_bytes -= sum(sizes[:count])
         ms = block.next_ms(self._head, self._clock.now_ms())
@@ -217,15 +259,26 @@ class LocalEngine:
     async def _store_block(self, result: Block) -> None:
         leaves = [leaf_hash(entry) for entry in result.entries]
         tiles = tile.tiles_after_append(self._head.size, leaves, self._tile)
+        frontier = self._frontier.extend(leaves)
         self._shadow = {key: self.object(key) for key in result.objects}
-        await self._store.commit(self._batch(result, tiles))
-        self._frontier = self._frontier.extend(leaves)
+        await self._commit(self._batch(result, tiles, frontier.root()))
+        self._frontier = frontier
         self._map = result.map
         self._head = Head(size=result.commit_leaf.index + 1, commit_leaf=result.commit_leaf)
         self._publish(result.entries[-1])
         self._shadow = {}
 
-    def _batch(self, result: Block, tiles: dict[tuple[int, int], bytes]) -> Batch:
+    async def _commit(self, batch: Batch) -> None:
+        """Commit a block; archives that keep the store busy only make it wait."""
+        while True:
+            try:
+                await self._store.commit(batch)
+            except BusyError:
+                await asyncio.sleep(_BUSY_S)
+            else:
+                return
+
+    def _batch(self, result: Block, tiles: dict[tuple[int, int], bytes], root: bytes) -> Batch:
         first = result.commit_leaf.first_index
         return {
             Column.ENTRY: {u64(first + at): entry for at, entry in enumerate(result.entries)},
@@ -236,7 +289,7 @@ class LocalEngine:
                 for (key, version), data in result.older.items()
             },
             Column.INDEX: index_rows(result),
-            Column.META: {_COMMIT_LEAF: result.entries[-1]},
+            Column.META: {_COMMIT_LEAF: result.entries[-1], _ROOT: root},
         }
 
     def _answer(self, taken: Sequence[_Waiting], outcomes: Sequence[int | Rejection]) -> None:
@@ -308,9 +361,8 @@ class LocalEngine:
 
     def object(self, key: bytes) -> bytes | None:
         """Return an object's bytes as of the published head (also `StateReader.object`)."""
-        if key in self._shadow:
-            return self._shadow[key]
-        return self._store.get(Column.OBJECT, key)
+        shadow = self._shadow  # bound once: a thread may ask while the writer sets a new one
+        return shadow[key] if key in shadow else self._store.get(Column.OBJECT, key)
 
     def company_prefixes(self, start: str) -> Iterable[str]:
         """Yield delegated company prefixes that begin with `start` (`StateReader`)."""
