@@ -18,6 +18,7 @@ from ledger.adapters.system import Clock
 from ledger.errors import StorageError
 from ledger.node import LedgerNode
 from resolver.adapters.archive import Archives
+from resolver.adapters.view import LedgerView
 from resolver.interfaces.http import Front, Reads
 from resolver.interfaces.operations import operations
 from resolver.settings import HttpSettings, NodeSettings
@@ -67,7 +68,11 @@ async def serve_node(
     Raises:
         StorageError: The store failed.
     """
-    reads = Reads(node, Archives(node.store, node.engine))
+    reads = Reads(
+        node,
+        Archives(node.store, node.engine),
+        lambda head: LedgerView(node.engine, head),
+    )
     server = Server(
         Front(reads, operations(reads)),
         address=http.host,

@@ -32,35 +32,12 @@ from ledger.core.operation import Anchor
 from ledger.core.reading import Reading
 from ledger.core.record import stream_key
 from ledger.errors import EncodingError, IdentifierError, StorageError
+from resolver.core.ports import Found, Place
 from resolver.errors import RequestError
 
 OPEN_ARCHIVES_MAX: Final = 4  # decoded bodies kept in memory, each at most ARCHIVE_BYTES_MAX
 _KEY_TEXTS_CACHED_MAX: Final = 4096
 _ROW: Final = b"r"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a reading stands in the order of answers: row time, anchor's log index, leaf."""
-
-    row_us: int
-    anchor_index: int
-    leaf: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """One reading and where it is anchored.
-
-    Attributes:
-        reading: The decoded reading.
-        anchor: The anchor of its batch.
-        place: Where it stands in the order of answers.
-    """
-
-    reading: Reading
-    anchor: Anchor
-    place: Place
 
 
 @dataclass(frozen=True, slots=True)

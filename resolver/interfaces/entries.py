@@ -19,7 +19,7 @@ from ledger.core.receipt import Receipt
 from ledger.core.statement import STATEMENT_BYTES_MAX
 from ledger.errors import Rejection
 from ledger.node import LedgerNode
-from resolver.adapters.view import LedgerView
+from resolver.core.ports import View
 from resolver.errors import RequestError
 from resolver.interfaces.answer import Answer, answer, json_answer, problem_of
 
@@ -58,7 +58,7 @@ async def register(
     return answer(303, b"text/plain; charset=utf-8", b"", *headers)
 
 
-def entry(view: LedgerView, entry_id: str) -> Answer:
+def entry(view: View, entry_id: str) -> Answer:
     """Answer `GET /entries/{id}` with the entry and its inclusion path under the newest head.
 
     Raises:

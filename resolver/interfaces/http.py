@@ -5,7 +5,7 @@ Theory of operation. `Front` is a plain ASGI application. It answers the read pa
 the FastAPI application, which has the writes, operations, the OpenAPI document and its page. Routing
 and validation of FastAPI cost several times a key lookup, and a read is a key lookup.
 
-Every read looks at one head (`LedgerView`), so an answer is consistent in itself. Our own errors
+Every read looks at one head (`View`), so an answer is consistent in itself. Our own errors
 become problem answers here; anything else is a fault of ours, logged with its traceback, and answered
 500 without details.
 
@@ -19,8 +19,7 @@ from typing import Any, Final, TypeAlias
 from ledger.adapters.engine_local import Published
 from ledger.errors import LedgerError
 from ledger.node import LedgerNode
-from resolver.adapters.archive import Archives
-from resolver.adapters.view import LedgerView
+from resolver.core.ports import Archive, View
 from resolver.errors import RequestError, ResolverError
 from resolver.interfaces import native, tiles
 from resolver.interfaces.answer import Answer, problem, problem_of
@@ -44,16 +43,19 @@ class Reads:
         answered: Answers by status class, for the metrics.
     """
 
-    def __init__(self, node: LedgerNode, archives: Archives) -> None:
-        """Take the node and its archive."""
+    def __init__(
+        self, node: LedgerNode, archives: Archive, open_view: Callable[[Published], View]
+    ) -> None:
+        """Take the node, its archive, and what opens a view of a head."""
         self.node = node
         self.archives = archives
         self.answered: dict[int, int] = {}
-        self._view: LedgerView | None = None
+        self._open_view = open_view
+        self._view: View | None = None
         self._head: Published | None = None
 
     @property
-    def view(self) -> LedgerView:
+    def view(self) -> View:
         """A view of the newest head; the same object until the head moves.
 
         Raises:
@@ -61,7 +63,7 @@ class Reads:
         """
         head = self.node.engine.published
         if self._view is None or head is not self._head:
-            self._view, self._head = LedgerView(self.node.engine, head), head
+            self._view, self._head = self._open_view(head), head
         return self._view
 
     def get(self, path: str, query: bytes, headers: list[tuple[bytes, bytes]]) -> Answer | None:
@@ -82,7 +84,7 @@ class Reads:
         except (LedgerError, ResolverError) as error:
             return problem_of(error)
 
-    def _read(self, view: LedgerView, path: str, query: bytes, accept: bytes) -> Answer | None:
+    def _read(self, view: View, path: str, query: bytes, accept: bytes) -> Answer | None:
         if path.startswith(native.RESOLVE):
             return native.resolve(view, path, query, accept)
         if path.startswith(native.READINGS):

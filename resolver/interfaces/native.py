@@ -1,6 +1,6 @@
 """Native reads: resolve, history, readings, streams, usage — JSON for people, bundles for verifiers.
 
-Theory of operation (docs/spec/proof.md, native HTTP). Each function takes a `LedgerView` (one head)
+Theory of operation (docs/spec/proof.md, native HTTP). Each function takes a `View` (one head)
 and the request's path and query, and returns a complete `Answer`; there is no state here but the
 archive that is handed in. A read is a key lookup: the object's bytes come from our own store under
 the head's map root, so they are rendered without strict decoding. Who asks for the bundle media type
@@ -28,12 +28,10 @@ from ledger.core.record import (
     usage_key,
 )
 from ledger.errors import IdentifierError, StorageError
-from resolver.adapters.archive import Archives, Found, Place
-from resolver.adapters.view import LedgerView
-from resolver.core import query
+from resolver.core.ports import Archive, Found, Place, View
 from resolver.core.projection import object_json, rfc3339
-from resolver.core.query import READINGS_PER_PAGE_MAX
 from resolver.errors import RequestError
+from resolver.interfaces import query
 from resolver.interfaces.answer import (
     PROOF_CBOR,
     PROOF_JSON,
@@ -42,6 +40,7 @@ from resolver.interfaces.answer import (
     json_answer,
     problem,
 )
+from resolver.interfaces.query import READINGS_PER_PAGE_MAX
 
 RESOLVE: Final = "/v1/resolve/"
 HISTORY: Final = "/v1/history/"
@@ -69,7 +68,7 @@ class BatchQuestion(msgspec.Struct, forbid_unknown_fields=True):
 _batch_decoder: Final = msgspec.json.Decoder(BatchQuestion)
 
 
-def resolve(view: LedgerView, path: str, query_string: bytes, accept: bytes) -> Answer:
+def resolve(view: View, path: str, query_string: bytes, accept: bytes) -> Answer:
     """Answer `GET /v1/resolve/{identifier}`.
 
     Raises:
@@ -96,7 +95,7 @@ def resolve(view: LedgerView, path: str, query_string: bytes, accept: bytes) -> 
     return _shown(status, shown, view)
 
 
-def resolve_batch(view: LedgerView, body: bytes) -> Answer:
+def resolve_batch(view: View, body: bytes) -> Answer:
     """Answer `POST /v1/resolve`: per-item results in order under one checkpoint.
 
     Raises:
@@ -120,7 +119,7 @@ def resolve_batch(view: LedgerView, body: bytes) -> Answer:
     )
 
 
-def history(view: LedgerView, path: str, query_string: bytes, accept: bytes) -> Answer:
+def history(view: View, path: str, query_string: bytes, accept: bytes) -> Answer:
     """Answer `GET /v1/history/{identifier}`.
 
     Raises:
@@ -145,7 +144,7 @@ def history(view: LedgerView, path: str, query_string: bytes, accept: bytes) -> 
 
 
 def readings(
-    view: LedgerView, archives: Archives, path: str, query_string: bytes, accept: bytes
+    view: View, archives: Archive, path: str, query_string: bytes, accept: bytes
 ) -> Answer:
     """Answer `GET /v1/readings/{identifier}`: a page, or one reading with its proof.
 
@@ -175,7 +174,7 @@ def readings(
     return json_answer(200, shown, _size(view))
 
 
-def stream(view: LedgerView, archives: Archives, path: str) -> Answer:
+def stream(view: View, archives: Archive, path: str) -> Answer:
     """Answer `GET /v1/streams/{stream}`: where a gateway's chain of batches stands.
 
     Raises:
@@ -203,7 +202,7 @@ def stream(view: LedgerView, archives: Archives, path: str) -> Answer:
     )
 
 
-def usage(view: LedgerView, path: str) -> Answer:
+def usage(view: View, path: str) -> Answer:
     """Answer `GET /v1/usage/{prefix}`: quota and what is used of it.
 
     Raises:
@@ -228,7 +227,7 @@ def usage(view: LedgerView, path: str) -> Answer:
     )
 
 
-def _plain(view: LedgerView, ident: Identifier) -> Answer:
+def _plain(view: View, ident: Identifier) -> Answer:
     """Answer the commonest question without touching a query."""
     data = view.object(id_key(ident))
     if data is not None:
@@ -248,7 +247,7 @@ def _plain(view: LedgerView, ident: Identifier) -> Answer:
 
 
 def _look_up(
-    view: LedgerView, ident: Identifier, types: frozenset[str], indices: frozenset[int]
+    view: View, ident: Identifier, types: frozenset[str], indices: frozenset[int]
 ) -> tuple[int, dict[str, Any]]:
     """Return the status and the members of an answer, following an alias that both ends confirm."""
     shown: dict[str, Any] = {"identifier": ident.text, "size": view.size}
@@ -269,14 +268,14 @@ def _look_up(
     return 200, shown
 
 
-def _shown(status: int, shown: dict[str, Any], view: LedgerView) -> Answer:
+def _shown(status: int, shown: dict[str, Any], view: View) -> Answer:
     if status == 200:
         return json_answer(200, shown, _size(view))
     detail = f"{shown['identifier']} is not registered; `proof` proves it"
     return problem(404, "absent", detail, _size(view), members=shown)
 
 
-def _batch_item(view: LedgerView, text: str, proof: str) -> dict[str, Any]:
+def _batch_item(view: View, text: str, proof: str) -> dict[str, Any]:
     try:
         ident = identifier.parse(text)
     except IdentifierError as error:
@@ -287,7 +286,7 @@ def _batch_item(view: LedgerView, text: str, proof: str) -> dict[str, Any]:
     return {**shown, "identifier": text, "status": status}
 
 
-def _versions(view: LedgerView, ident: Identifier, newest: bytes) -> list[bytes]:
+def _versions(view: View, ident: Identifier, newest: bytes) -> list[bytes]:
     """Return an object's versions, newest first, at most `_VERSIONS_SHOWN_MAX`."""
     version = cbor2.loads(newest)[3]
     found = [newest]
@@ -300,7 +299,7 @@ def _versions(view: LedgerView, ident: Identifier, newest: bytes) -> list[bytes]
     return found
 
 
-def _with_signer(view: LedgerView, value: Mapping[int, Any]) -> dict[str, Any]:
+def _with_signer(view: View, value: Mapping[int, Any]) -> dict[str, Any]:
     """Return a version's projection with who signed the statement that made it."""
     if value[0] == _ALIAS:
         return {
@@ -315,7 +314,7 @@ def _with_signer(view: LedgerView, value: Mapping[int, Any]) -> dict[str, Any]:
     return object_json(value) | {"signed": signed}
 
 
-def _history(view: LedgerView, ident: Identifier, at: Moment | None, since: int | None) -> Bundle:
+def _history(view: View, ident: Identifier, at: Moment | None, since: int | None) -> Bundle:
     if isinstance(at, Size) and at.size > view.size:
         raise RequestError(400, "malformed", f"parameter at: this log has size {view.size}")
     try:
@@ -324,7 +323,7 @@ def _history(view: LedgerView, ident: Identifier, at: Moment | None, since: int 
         raise StorageError(f"{error}: restore a backup") from None
 
 
-def _size_at(view: LedgerView, at: Moment) -> int:
+def _size_at(view: View, at: Moment) -> int:
     if isinstance(at, Time):
         index = view.commit_leaf_before(at.ms)
         return 0 if index is None else index + 1
@@ -332,8 +331,8 @@ def _size_at(view: LedgerView, at: Moment) -> int:
 
 
 def _one_reading(
-    view: LedgerView,
-    archives: Archives,
+    view: View,
+    archives: Archive,
     ident: Identifier,
     found: Mapping[str, list[str]],
     proved: str,
@@ -386,7 +385,7 @@ def _place(cursor: str | None) -> Place | None:
     return Place(row_us=row_us, anchor_index=index, leaf=leaf)
 
 
-def _since(found: Mapping[str, list[str]], view: LedgerView) -> int | None:
+def _since(found: Mapping[str, list[str]], view: View) -> int | None:
     since = query.number(found, "since")
     if since is None:
         return None
@@ -411,11 +410,11 @@ def _proof_type(accept: bytes) -> bytes | None:
     return PROOF_JSON if PROOF_JSON in accept else None
 
 
-def _bundle_answer(status: int, bundle: Bundle, media_type: bytes, view: LedgerView) -> Answer:
+def _bundle_answer(status: int, bundle: Bundle, media_type: bytes, view: View) -> Answer:
     cbor = media_type == PROOF_CBOR
     body = bundle.encode() if cbor else bundle.encode_json().encode()
     return answer(status, media_type, body, _size(view))
 
 
-def _size(view: LedgerView) -> tuple[bytes, bytes]:
+def _size(view: View) -> tuple[bytes, bytes]:
     return b"xinbiao-size", str(view.size).encode()

@@ -18,10 +18,10 @@ from starlette.exceptions import HTTPException
 
 from ledger.core import identifier, reading
 from ledger.errors import LedgerError
-from resolver.core import query as queries
 from resolver.core.projection import rfc3339
 from resolver.errors import RequestError, ResolverError
 from resolver.interfaces import entries, native
+from resolver.interfaces import query as queries
 from resolver.interfaces.answer import Answer, json_answer, problem, problem_of
 from resolver.interfaces.http import Reads, read_body
 

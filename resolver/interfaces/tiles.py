@@ -9,7 +9,7 @@ from typing import Final
 from ledger.core.merkle import HASH_BYTES
 from ledger.core.tile import ENTRIES, TILE_WIDTH, TilePath, encode_bundle, parse_path, width_at
 from ledger.errors import NoteError, StorageError
-from resolver.adapters.view import LedgerView
+from resolver.core.ports import View
 from resolver.errors import RequestError
 from resolver.interfaces.answer import Answer, answer
 
@@ -19,12 +19,12 @@ _FOREVER: Final = (b"cache-control", b"public, max-age=31536000, immutable")
 _BRIEFLY: Final = (b"cache-control", b"public, max-age=2")
 
 
-def checkpoint(view: LedgerView) -> Answer:
+def checkpoint(view: View) -> Answer:
     """Answer `GET /checkpoint`."""
     return answer(200, b"text/plain; charset=utf-8", view.note.encode(), _BRIEFLY)
 
 
-def tile(view: LedgerView, path: str) -> Answer:
+def tile(view: View, path: str) -> Answer:
     """Answer `GET /tile/…`.
 
     Raises:
@@ -40,13 +40,13 @@ def tile(view: LedgerView, path: str) -> Answer:
     return answer(200, b"application/octet-stream", body, _FOREVER)
 
 
-def _hashes(view: LedgerView, wanted: TilePath) -> bytes:
+def _hashes(view: View, wanted: TilePath) -> bytes:
     stored = view.tile(wanted.level, wanted.number)
     if stored is None or len(stored) < wanted.width * HASH_BYTES:
         raise StorageError(f"tile {wanted.level}/{wanted.number} is missing: restore a backup")
     return stored[: wanted.width * HASH_BYTES]
 
 
-def _entries(view: LedgerView, wanted: TilePath) -> bytes:
+def _entries(view: View, wanted: TilePath) -> bytes:
     first = wanted.number * TILE_WIDTH
     return encode_bundle([view.entry(first + at) for at in range(wanted.width)])
