@@ -20,7 +20,7 @@ from ledger.core import tile
 from ledger.core.checkpoint import Checkpoint, parse_note
 from ledger.core.receipt import Receipt
 from tests.judges.test_judges import ask, expected, flipped
-from tests.ledger_world import World
+from tests.lab_world import World
 
 BLOCKS = ((1, 1), (2, 3), (5, 40), (45, 230))
 """Per block: number of its first record, and how many records it creates, one statement each."""
