@@ -73,15 +73,8 @@ async def serve_node(
         Archives(node.store, node.engine),
         lambda head: LedgerView(node.engine, head),
     )
-    server = Server(
-        Front(reads, operations(reads)),
-        address=http.host,
-        port=http.port,
-        interface=Interfaces.ASGI,
-        backlog=http.backlog,
-        log_enabled=False,
-        websockets=False,
-    )
+    # Its constructor looks at the disk (the working directory), so it runs in a thread.
+    server = await asyncio.to_thread(_server, reads, http)
     async with asyncio.TaskGroup() as tasks:
         writer = tasks.create_task(node.run())
         serving = tasks.create_task(server.serve())
@@ -96,6 +89,18 @@ async def serve_node(
             await asyncio.wait([serving], timeout=STOP_S_MAX)
             serving.cancel()
             writer.cancel()
+
+
+def _server(reads: Reads, http: HttpSettings) -> Server:
+    return Server(
+        Front(reads, operations(reads)),
+        address=http.host,
+        port=http.port,
+        interface=Interfaces.ASGI,
+        backlog=http.backlog,
+        log_enabled=False,
+        websockets=False,
+    )
 
 
 def _check_port(http: HttpSettings) -> None:

@@ -12,19 +12,19 @@ it is refused. What is printed is what README shows. Without `--once` the plant 
 
 import asyncio
 import contextlib
-import random
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from edge_agent.adapters.status_file import Status, read_status
 from edge_agent.agent.root import run as run_agent
 from edge_agent.errors import StatusError
 from edge_agent.settings import load_settings
 from ledger.adapters.keystore import Keystore, read_passphrase
+from ledger.adapters.system import random_bytes
 from ledger.core import identifier, reading
 from ledger.core.bundle import Bundle, Disclosure
 from ledger.core.identifier import Identifier
@@ -57,6 +57,7 @@ BATCH_PERIOD_S: Final = 5
 STREAM_SPEED: Final = 1.0
 ANCHORED_S_MAX: Final = 900
 _POLL_S: Final = 0.2
+_UNITS_SHOWN: Final = {"Cel": "°C", "[g]": "g"}  # UCUM → what people write
 _ITEMS_PER_STATEMENT: Final = 200
 _PROVED_READINGS_OF_DATA: Final = 3
 
@@ -68,7 +69,8 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "reading": "✔ proved    {value} at {time} was signed by gateway {gateway}",
         "altered": "✘ altered   reading {leaf} does not match its batch",
         "page": "page  {url}    trust file  {trust}",
-        "not": "Not proved: that the sensor is right, or that the code sits on that {machine}.",
+        "not": "Not proved: that the sensor is right, or that the code sits on that pump.",
+        "not_of_data": "Not proved: that the sensor is right, or that the code sits on that machine.",
         "next": "Next: your broker · your spreadsheet · four companies",
         "running": "The plant goes on streaming; end with Ctrl-C.",
         "skipped": "left out    {text}",
@@ -80,13 +82,15 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "reading": "✔ 已证明  {time} 的 {value} 由网关 {gateway} 签名",
         "altered": "✘ 被改动  第 {leaf} 条读数与所在批次不符",
         "page": "页面  {url}    信任文件  {trust}",
-        "not": "未证明：传感器准确，或标识码确实贴在那台 {machine} 上。",
+        "not": "未证明：传感器准确，或标识码确实贴在那台泵上。",
+        "not_of_data": "未证明：传感器准确，或标识码确实贴在那台机器上。",
         "next": "下一步：您的 MQTT 服务 · 您的表格 · 四家企业",
         "running": "模拟工厂继续发送读数；按 Ctrl-C 结束。",
         "skipped": "已略过    {text}",
     },
 }
 
+T = TypeVar("T")
 Say = Callable[[str], None]
 
 
@@ -138,7 +142,7 @@ async def run_demo(demo: Demo, *, stop: asyncio.Event) -> None:
             await _stream(demo, source, broker.port, agent.data_dir)
             await _show(demo, client, trust, source)
             demo.tell("page", url=url, trust=_short(trust_file))
-            demo.tell("not", machine=source.machines[0].name.rstrip("-0123456789"))
+            demo.tell("not" if demo.data is None else "not_of_data")
             demo.tell("next")
             if not demo.once:
                 demo.tell("running")
@@ -197,7 +201,7 @@ async def _register(client: Client, demo: Demo, source: PlantSource) -> None:
     for start in range(0, len(fresh), _ITEMS_PER_STATEMENT):
         part = fresh[start : start + _ITEMS_PER_STATEMENT]
         await client.submit(_creation(part, wanted, key))
-    demo.tell("registered", prefix=PREFIX, name=source.machines[0].name)
+    demo.tell("registered", prefix=PREFIX, name=_shown_machine(source))
 
 
 def _owner_key(demo: Demo) -> PrivateKey:
@@ -283,9 +287,7 @@ def _agent_status(data_dir: Path) -> Status:
 
 
 async def _show(demo: Demo, client: Client, trust: TrustFile, source: PlantSource) -> None:
-    machine = source.machines[0]
-    text = f"{PREFIX}/{machine.name}"
-    answer = await client.resolve(text)
+    answer = await client.resolve(f"{PREFIX}/{_shown_machine(source)}")
     counted, _ = answer.verdict.quorum
     members = len(trust.witnesses)
     age = max(now_s() - answer.verdict.dated, 0)
@@ -297,13 +299,15 @@ async def _show(demo: Demo, client: Client, trust: TrustFile, source: PlantSourc
 async def _prove_readings(demo: Demo, client: Client, source: PlantSource) -> Answer:
     """Prove one reading, or three random ones of data that was given."""
     names = [machine.name for machine in source.machines]
-    picks = [names[0]]
+    picks = [_shown_machine(source)]
     if demo.data is not None:
-        picks = random.choices(names, k=_PROVED_READINGS_OF_DATA)
+        picks = [_any_of(names) for _ in range(_PROVED_READINGS_OF_DATA)]
     answer: Answer | None = None
     for name in picks:
         page = await client.readings(f"{PREFIX}/{name}", limit=1000)
-        shown = random.choice(page["readings"]) if demo.data is not None else page["readings"][5]
+        shown = _any_of(page["readings"])
+        if demo.data is None:
+            shown = next((one for one in page["readings"] if one["unit"] == "Cel"), shown)
         answer = await client.prove_reading(
             f"{PREFIX}/{name}",
             stream=shown["stream"],
@@ -315,11 +319,21 @@ async def _prove_readings(demo: Demo, client: Client, source: PlantSource) -> An
     return answer
 
 
+def _shown_machine(source: PlantSource) -> str:
+    """Return the machine that the tour looks at: a pump where there is one."""
+    names = [machine.name for machine in source.machines]
+    return next((name for name in names if name.startswith("pump")), names[0])
+
+
+def _any_of(choices: Sequence[T]) -> T:
+    return choices[int.from_bytes(random_bytes(8), "big") % len(choices)]
+
+
 def _tell_reading(demo: Demo, answer: Answer) -> None:
     one = answer.verdict.reading
     assert one is not None, "the verdict of a reading has it"
     moment = datetime.fromtimestamp(one.us // 1_000_000, UTC)
-    unit = {"Cel": "°C"}.get(one.unit or "", one.unit or "")
+    unit = _UNITS_SHOWN.get(one.unit or "", one.unit or "")
     shown = f"{one.value:.1f}" if isinstance(one.value, float) else str(one.value)
     time = f"{moment:%H:%M:%S}" if demo.data is None else f"{moment:%Y-%m-%d %H:%M:%S}"
     demo.tell("reading", value=f"{shown} {unit}".rstrip(), time=time, gateway=GATEWAY)
@@ -333,7 +347,8 @@ def _alter(demo: Demo, trust: TrustFile, proved: Answer) -> None:
     """
     bundle = Bundle.decode(proved.bundle)
     one = proved.verdict.reading
-    assert one is not None and bundle.disclosure is not None
+    assert one is not None, "the verdict of a reading has it"
+    assert bundle.disclosure is not None, "a reading's bundle discloses it"
     changed = reading.encode_reading(one.name, one.us, 99.9, one.unit, one.quality)
     disclosure: Disclosure = replace(bundle.disclosure, reading=changed)
     copy = replace(bundle, disclosure=disclosure).encode()
