@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
+import httpcore2  # noqa: F401  httpx2 imports it at first use, which would be inside a loop
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
