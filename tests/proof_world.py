@@ -145,8 +145,10 @@ class World:
         return self.objects.get(key)
 
     def company_prefixes(self, start: str) -> list[str]:
-        """Return no company prefix: a world has none."""
-        return []
+        """Return the delegated company prefixes that begin with `start`."""
+        found = (decode_object(data) for data in self.objects.values())
+        texts = (one.id for one in found if isinstance(one, PrefixObject))
+        return [one for one in texts if one.startswith("gs1:gcp") and one.startswith(start)]
 
     @property
     def head(self) -> block.Head:

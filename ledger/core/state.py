@@ -16,7 +16,7 @@ Nothing is signed with a clock: key windows are log indices. Validity never depe
 seen hashes: every operation names the version it changes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -307,15 +307,32 @@ def _check_limits(statement: Statement, parsed: Operation, limits: Limits, ms: i
         raise refuse(
             RejectionCode.LIMIT_EXCEEDED, f"{size} bytes, at most {limits.statement_bytes}"
         )
-    if isinstance(parsed, Create) and len(parsed.items) > limits.items_per_create:
-        raise refuse(
-            RejectionCode.LIMIT_EXCEEDED,
-            f"{len(parsed.items)} items, at most {limits.items_per_create}",
-        )
+    for what, count, most in _counts(parsed, limits):
+        if count > most:
+            raise refuse(RejectionCode.LIMIT_EXCEEDED, f"{count} {what}, at most {most}")
     if statement.exp is not None and statement.exp > ms // 1000 + limits.exp_horizon_s:
         raise refuse(
             RejectionCode.LIMIT_EXCEEDED, f"exp lies more than {limits.exp_horizon_s} s ahead"
         )
+
+
+def _counts(parsed: Operation, limits: Limits) -> Iterator[tuple[str, int, int]]:
+    """Yield what a statement alone shows to be too many: what, how many, and the limit."""
+    if isinstance(parsed, Genesis):
+        yield "keys", len(parsed.root_keys), limits.keys_per_prefix
+    elif isinstance(parsed, Delegate):
+        yield "keys", len(parsed.keys), limits.keys_per_prefix
+        yield "values", len(parsed.values), limits.values_per_object
+    elif isinstance(parsed, PrefixUpdate):
+        yield "keys", len(parsed.add_keys), limits.keys_per_prefix
+        yield "values", len(parsed.values or ()), limits.values_per_object
+    elif isinstance(parsed, Create):
+        yield "items", len(parsed.items), limits.items_per_create
+        for number, item in enumerate(parsed.items):
+            yield f"values in item {number}", len(item.values), limits.values_per_object
+    elif isinstance(parsed, Update):
+        yield "values", len(parsed.put), limits.values_per_object
+        yield "aliases", len(parsed.add_aliases), limits.aliases_per_record
 
 
 def _check_expiry(statement: Statement, ms: int) -> None:
