@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from rocksdict import DBCompressionType, Options, Rdict, ReadOptions, WriteBatch
+from rocksdict import DBCompressionType, DBRecoveryMode, Options, Rdict, ReadOptions, WriteBatch
 
 from edge_agent.adapters.spool import Change
 from edge_agent.adapters.system import free_bytes
@@ -149,6 +149,9 @@ def _open(folder: Path) -> Rdict:
     options.set_max_open_files(OPEN_FILES_MAX)
     options.set_keep_log_file_num(2)
     options.set_compression_type(DBCompressionType.lz4())
+    # The default stops at any damaged record and forgets synced ones behind it, without a word. This
+    # one takes a torn tail, which is a crash, and refuses damage in the middle, which is none.
+    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
     try:
         return Rdict(str(folder), options)
     except Exception as error:  # rocksdict raises Exception itself
