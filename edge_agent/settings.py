@@ -27,6 +27,7 @@ from ledger.core import identifier as identifiers
 from ledger.errors import IdentifierError
 
 MIB: Final = 1024 * 1024
+Url = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=512)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -64,10 +65,12 @@ class NodeSection(_Section):
     Attributes:
         urls: Base URLs of nodes of one network, the preferred one first.
         timeout_s: Longest silence of a node.
+        ca_file: Authorities to trust for https; None takes the system's.
     """
 
-    urls: Annotated[list[str], Field(min_length=1, max_length=16)]
+    urls: Annotated[list[Url], Field(min_length=1, max_length=16)]
     timeout_s: Annotated[float, Field(gt=0, le=600)] = 20.0
+    ca_file: Path | None = None
 
 
 class TlsSection(_Section):

@@ -10,11 +10,13 @@ outcome moves on to the next. Redirects are never followed: 303 means *accepted,
 A receipt is kept as it came; readers verify proofs, the agent asks for the stream's position.
 """
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import quote
 
+import httpcore2  # noqa: F401 -- else httpx2 imports it with its first client, in the event loop
 import httpx2
 import msgspec
 
@@ -116,22 +118,41 @@ class _Reply:
         return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
 
 
+def needs_tls(urls: Sequence[str]) -> bool:
+    """Tell whether one of the URLs is https."""
+    return any(url.lower().startswith("https:") for url in urls)
+
+
 class HttpNode:
     """One or several nodes over HTTP, the preferred one first."""
 
-    def __init__(self, urls: Sequence[str], *, stream: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        urls: Sequence[str],
+        *,
+        stream: str,
+        timeout_s: float = TIMEOUT_S,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         """Make a client; nothing is connected yet.
 
         Args:
             urls: Base URLs.
             stream: Our stream's identifier.
             timeout_s: Longest silence of a node.
+            tls: Whom to trust; without it no https URL is allowed.
         """
         assert urls, "an agent needs a node"
         self._urls = [url.rstrip("/") for url in urls]
         self._preferred = 0
         self._stream = quote(stream, safe="")
-        self._client = httpx2.AsyncClient(timeout=timeout_s, follow_redirects=False)
+        assert tls is not None or not needs_tls(urls), "an https URL needs a TLS context"
+        self._client = httpx2.AsyncClient(
+            timeout=timeout_s,
+            follow_redirects=False,
+            trust_env=False,
+            verify=tls if tls is not None else False,
+        )
 
     @property
     def url(self) -> str:

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from edge_agent.adapters.key_file import load_key
 from edge_agent.adapters.system import free_bytes
 from edge_agent.adapters.uplink import HttpNode
-from edge_agent.agent.root import make_tls, read_password
+from edge_agent.agent.root import make_node_tls, make_tls, read_password
 from edge_agent.core import outbox
 from edge_agent.core.mapping import Mapping, extract, overlap
 from edge_agent.errors import EdgeError, SettingsError, UnreadableError
@@ -126,6 +126,10 @@ def _local(settings: AgentSettings) -> Iterator[Finding]:
         make_tls(settings.broker.tls)
     except EdgeError as error:
         yield Finding(level="error", entry="broker", detail=str(error))
+    try:
+        make_node_tls(settings.node)
+    except SettingsError as error:
+        yield Finding(level="error", entry="node", detail=str(error))
     if settings.broker.tls is None and settings.broker.host not in (
         "127.0.0.1",
         "::1",
@@ -197,8 +201,10 @@ async def _reach_broker(settings: AgentSettings) -> list[Finding]:
 async def _reach_node(settings: AgentSettings) -> list[Finding]:
     findings = []
     stream = settings.stream_identifier.text
+    loop = asyncio.get_running_loop()
+    tls = await loop.run_in_executor(None, make_node_tls, settings.node)
     for url in settings.node.urls:
-        node = HttpNode([url], stream=stream, timeout_s=REACH_S)
+        node = HttpNode([url], stream=stream, timeout_s=REACH_S, tls=tls)
         try:
             found = await node.stream()
         finally:

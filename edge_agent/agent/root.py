@@ -23,7 +23,7 @@ from edge_agent.adapters.source_mqtt import MqttBroker, MqttSource
 from edge_agent.adapters.spool import Spool, SpoolLimits
 from edge_agent.adapters.spool_rocksdb import RocksJournal
 from edge_agent.adapters.system import Chance, Clock, SystemClock, boot_id, clock_sync_state
-from edge_agent.adapters.uplink import HttpNode, Node
+from edge_agent.adapters.uplink import HttpNode, Node, needs_tls
 from edge_agent.agent.intake import IntakeTask
 from edge_agent.agent.report import Reporter
 from edge_agent.agent.sealer import Sealer
@@ -32,7 +32,7 @@ from edge_agent.agent.state import AgentState, SpoolGuard
 from edge_agent.core.batch import SealPolicy, Signer
 from edge_agent.core.mapping import Mapping
 from edge_agent.errors import EdgeError, SettingsError
-from edge_agent.settings import AgentSettings, BrokerSection, TlsSection
+from edge_agent.settings import AgentSettings, BrokerSection, NodeSection, TlsSection
 
 SPOOL_FOLDER: Final = "spool"
 CLOSE_S: Final = 5.0  # longest wait for the broker to take our leave
@@ -156,7 +156,10 @@ async def open_parts(settings: AgentSettings, clock: Clock) -> Parts:
         session_expected=spool.books.peer == peer,
     )
     node = HttpNode(
-        settings.node.urls, stream=signer.stream.text, timeout_s=settings.node.timeout_s
+        settings.node.urls,
+        stream=signer.stream.text,
+        timeout_s=settings.node.timeout_s,
+        tls=files.node_tls,
     )
     return Parts(
         source=source,
@@ -181,6 +184,7 @@ class _Files:
     signer: Signer
     password: str | None
     tls: ssl.SSLContext | None
+    node_tls: ssl.SSLContext | None
     boot_id: bytes
     sync_state: int
 
@@ -197,6 +201,7 @@ def _read_files(settings: AgentSettings) -> _Files:
         signer=signer,
         password=read_password(settings.broker),
         tls=make_tls(settings.broker.tls),
+        node_tls=make_node_tls(settings.node),
         boot_id=boot_id(),
         sync_state=clock_sync_state(),
     )
@@ -214,6 +219,20 @@ def read_password(broker: BrokerSection) -> str | None:
         return read_private(broker.password_file, "password file").decode().removesuffix("\n")
     except UnicodeDecodeError:
         raise SettingsError(f"password file {broker.password_file} is no UTF-8 text") from None
+
+
+def make_node_tls(section: NodeSection) -> ssl.SSLContext | None:
+    """Return the TLS context for the nodes, None where no URL is https.
+
+    Raises:
+        SettingsError: The authorities cannot be read.
+    """
+    if not needs_tls(section.urls):
+        return None
+    try:
+        return ssl.create_default_context(cafile=section.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"node.ca_file: {error}") from None
 
 
 def make_tls(section: TlsSection | None) -> ssl.SSLContext | None:
