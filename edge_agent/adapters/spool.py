@@ -44,6 +44,7 @@ from edge_agent.adapters.spool_rows import (
     decode_group,
     decode_sealed,
     encode_row,
+    group_cost,
     losses_in_books,
     row_key,
     sealed_rows,
@@ -135,11 +136,10 @@ class Spool:
 
     # ------------------------------------------------------------ reading in
 
-    def is_full(self, more_bytes: int) -> bool:
-        """Tell whether readings of this size must be shed."""
-        return self.used_bytes + more_bytes > self.limits.bytes_max or self._disk_is_full(
-            more_bytes
-        )
+    def is_full(self, group: Group) -> bool:
+        """Tell whether these readings must be shed."""
+        cost = group_cost(group)
+        return self.used_bytes + cost > self.limits.bytes_max or self._disk_is_full(cost)
 
     @property
     def used_bytes(self) -> int:

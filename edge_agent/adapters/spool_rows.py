@@ -17,6 +17,7 @@ from edge_agent.errors import DeadReason, SpoolError
 BOOKS_VERSION: Final = 1
 DEAD_PAYLOAD_BYTES_MAX: Final = 16 * 1024
 DEAD_TEXT_MAX: Final = 512
+READING_HEAD_BYTES: Final = 5  # msgpack's longest head of a byte string
 ROW_BYTES: Final = 64  # what a row costs beside its value
 
 
@@ -234,6 +235,11 @@ def dead_letter(
 
 def _plain(text: str) -> str:
     return text[:DEAD_TEXT_MAX].encode(errors="replace").decode()
+
+
+def group_cost(group: Group) -> int:
+    """Return a bound of what a group will count for, without encoding it."""
+    return sum(map(len, group.readings)) + READING_HEAD_BYTES * len(group.readings) + 2 * ROW_BYTES
 
 
 def body_cost(size: int) -> int:

@@ -144,7 +144,7 @@ class IntakeTask:
 
     async def _store(self, round_: "_Round") -> None:
         group = round_.group()
-        if group is not None and self._spool.is_full(round_.size_bytes):
+        if group is not None and self._spool.is_full(group):
             self._counters["rounds_shed"] += 1
             round_.lose(GapReason.QUEUE_FULL, len(group.readings))
             group = None

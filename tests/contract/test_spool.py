@@ -190,12 +190,21 @@ async def test_a_full_share_of_dead_letters_is_only_counted(journal: Journal) ->
 
 async def test_a_full_spool_says_so(journal: Journal) -> None:
     """What waits counts against the bound, and so does the room of the file system."""
-    spool = Spool(journal, SpoolLimits(bytes_max=300, free_bytes_min=0))
-    assert not spool.is_full(100)
+    spool = Spool(journal, SpoolLimits(bytes_max=500, free_bytes_min=0))
+    assert not spool.is_full(group("x" * 150))
     await spool.append(intake("x" * 150))
-    assert spool.is_full(100)
+    assert spool.is_full(group("x" * 150))
     crowded = Spool(journal, SpoolLimits(free_bytes_min=2**62))
-    assert crowded.is_full(0)
+    assert crowded.is_full(group("x"))
+
+
+async def test_what_is_let_in_never_passes_the_bound(journal: Journal) -> None:
+    """The estimate before encoding is never below the accounting after it."""
+    spool = Spool(journal, SpoolLimits(bytes_max=5_000, free_bytes_min=0))
+    sizes = [1, 31, 32, 255, 256, 700]
+    while not spool.is_full(fresh := group(*("x" * size for size in sizes))):
+        await spool.append(Intake(now_ns=NOW_NS, group=fresh))
+    assert 0 < spool.used_bytes <= 5_000
 
 
 async def test_events_of_unknown_number_are_kept(journal: Journal) -> None:
