@@ -1,0 +1,5 @@
+"""`python -m xinbiao` is `xinbiao`."""
+
+from xinbiao.cli import main
+
+main()
