@@ -48,7 +48,9 @@ def check_host() -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     good = sys.version_info >= PYTHON_MIN
     level: Level = "ok" if good else "error"
-    yield Finding(level=level, what="python", detail=version if good else f"{version}: 3.11 or newer")
+    yield Finding(
+        level=level, what="python", detail=version if good else f"{version}: 3.11 or newer"
+    )
 
 
 def check_node(file: Path) -> Iterator[Finding]:
@@ -80,7 +82,9 @@ def _keys(settings: NodeSettings, folder: Path) -> Iterator[Finding]:
     except LedgerError as error:
         yield Finding(level="error", what="keys", detail=str(error))
         return
-    yield Finding(level="ok", what="keys", detail=f"{ledger.log_key} and {ledger.cosigner_key} open")
+    yield Finding(
+        level="ok", what="keys", detail=f"{ledger.log_key} and {ledger.cosigner_key} open"
+    )
     trust_file = folder / "trust" / f"{ledger.network}.policy"
     if trust_file.is_file():
         yield from _trusted_keys(trust_file, verifiers)
@@ -103,7 +107,9 @@ def _disk(settings: NodeSettings) -> Iterator[Finding]:
     data = settings.ledger.data
     nearest = next(one for one in (data, *data.absolute().parents) if one.is_dir())
     if not os.access(nearest, os.W_OK):
-        yield Finding(level="error", what="data", detail=f"{nearest} cannot be written by this user")
+        yield Finding(
+            level="error", what="data", detail=f"{nearest} cannot be written by this user"
+        )
         return
     free = shutil.disk_usage(nearest).free
     if free < settings.ledger.disk_free_bytes_min:

@@ -22,6 +22,4 @@ def parse_moment(text: str) -> Moment:
         ms = (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
         return Time(ms=ms)
     except (ValueError, OverflowError):
-        raise UsageError(
-            f"--at {text}: a log size, or a time like 2026-11-24T10:00:00Z"
-        ) from None
+        raise UsageError(f"--at {text}: a log size, or a time like 2026-11-24T10:00:00Z") from None

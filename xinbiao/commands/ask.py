@@ -103,7 +103,9 @@ def history(
             one["changed"]["index"],
             one["changed"].get("time", "-"),
             one.get("status", "-"),
-            ", ".join(f"{value['type']}={value.get('data', '…')}" for value in one.get("values", ())),
+            ", ".join(
+                f"{value['type']}={value.get('data', '…')}" for value in one.get("values", ())
+            ),
         )
         for one in versions
     ]
@@ -164,7 +166,8 @@ def verify(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A proof bundle, CBOR or JSON")],
     identifier: Annotated[
-        str | None, typer.Option("--identifier", metavar="ID", help="The identifier you asked about")
+        str | None,
+        typer.Option("--identifier", metavar="ID", help="The identifier you asked about"),
     ] = None,
     trust: Annotated[
         Path | None, typer.Option("--trust", metavar="FILE", help="Whom to believe")

@@ -1,9 +1,6 @@
 """Run: a node, a gateway agent, a simulated plant."""
 
 import asyncio
-import contextlib
-import signal
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -11,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 import typer
 
-from xinbiao.commands.session import Session, read_input, session, table
+from xinbiao.commands.session import Session, read_input, session, table, until_signal
 from xinbiao.commands.start import show_findings
 from xinbiao.errors import UsageError
 from xinbiao.system import now_s
@@ -62,7 +59,7 @@ def node_run(ctx: typer.Context) -> None:
                 )
             up.cancel()
 
-    _until_signal(work)
+    until_signal(work)
 
 
 def node_check(ctx: typer.Context) -> None:
@@ -223,7 +220,7 @@ def simulate_plant(
         )
         reports.append(report)
 
-    _until_signal(work)
+    until_signal(work)
     for report in reports:
         shown = {
             name: getattr(report, name)
@@ -241,24 +238,6 @@ def _synthetic(count: int) -> "PlantSource":
     shares = [count // len(kinds) + (at < count % len(kinds)) for at in range(len(kinds))]
     counts = tuple((kind, share) for kind, share in zip(kinds, shares, strict=True) if share)
     return SyntheticPlant(world=World(seed=_SEED), counts=counts, start_us=now_s() * 1_000_000)
-
-
-def _until_signal(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    """Run until the work ends, or SIGTERM or SIGINT asks it to."""
-
-    async def run() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        try:
-            await work(stop)
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                with contextlib.suppress(ValueError):
-                    loop.remove_signal_handler(number)
-
-    asyncio.run(run())
 
 
 def _utc_us(us: int) -> str:

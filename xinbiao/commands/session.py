@@ -4,8 +4,11 @@ A result is a value and its lines: with `--json` the value is printed as JSON, e
 to standard output and nothing else does; questions, progress and errors go to standard error.
 """
 
+import asyncio
+import contextlib
+import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +140,13 @@ class _PlainProgress:
 @contextmanager
 def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
@@ -215,3 +224,21 @@ def write_output(path: Path, data: bytes) -> None:
         InputError: It cannot be written.
     """
     replace_file(path, data)
+
+
+def until_signal(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run until the work ends, or SIGTERM or SIGINT asks it to."""
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        try:
+            await work(stop)
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                with contextlib.suppress(ValueError):
+                    loop.remove_signal_handler(number)
+
+    asyncio.run(run())

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -10,9 +10,9 @@ import typer
 from ledger.core.block import decode_commit_leaf
 from ledger.errors import EncodingError, LedgerError
 from xinbiao.client import Answer, Client, read_trust
-from xinbiao.commands.session import Session, session, table
+from xinbiao.commands.session import Session, session, table, until_signal
 from xinbiao.describe import clean, verdict_json, verdict_lines
-from xinbiao.errors import FAILED, STALE, AnswerError, XinbiaoError, exit_code
+from xinbiao.errors import FAILED, STALE, AnswerError, XinbiaoError
 from xinbiao.growth import Growth, growth
 from xinbiao.settings import new_folder
 from xinbiao.system import now_s
@@ -22,12 +22,32 @@ _FIRST_COMMIT_LEAF: Final = 1  # leaf 0 is the genesis
 
 
 def add(app: typer.Typer) -> None:
-    """Add the commands; the demo only where it is there."""
-    if find_spec("xinbiao.demo") is not None:
-        app.command("demo", rich_help_panel=START)(demo)
+    """Add the commands."""
+    app.command("demo", rich_help_panel=START)(demo)
     app.command("init", rich_help_panel=START)(init)
     app.command("doctor", rich_help_panel=START)(doctor)
     app.command("status", rich_help_panel=START)(status)
+
+
+def demo(
+    ctx: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="End after the tour")] = False,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Your own CSV series (SKAB or NAB format)")
+    ] = None,
+) -> None:
+    """Node, broker, gateway agent and plant in one command, and a proof of it all."""
+    from xinbiao.demo import Demo, run_demo
+
+    here = session(ctx)
+    told = Demo(
+        directory=new_folder(here.directory),
+        once=once,
+        data=data,
+        language=here.say.language,
+        say=lambda line: print(line, flush=True),
+    )
+    until_signal(lambda stop: run_demo(told, stop=stop))
 
 
 def init(
@@ -63,7 +83,9 @@ def _init_lines(here: Session, recovery_pem: str, shown: Mapping[str, object]) -
     yield here.say("made     network {network} of one member, in {folder}", **shown)
     yield here.say("prefix   {prefix} (lab prefix, not national)", **shown)
     yield here.say("trust    {trust}: give it to whoever should check your proofs", **shown)
-    yield here.say("Recovery key of {prefix}. Print it, put it in a safe; it is kept nowhere else:", **shown)
+    yield here.say(
+        "Recovery key of {prefix}. Print it, put it in a safe; it is kept nowhere else:", **shown
+    )
     yield from recovery_pem.strip().splitlines()
     yield here.say("Next: xinbiao node run")
 
@@ -104,9 +126,7 @@ def show_findings(here: Session, findings: list[tuple[str, str, str]]) -> None:
     """Show findings; an error among them is exit code 1."""
     marks = {"ok": "✔", "warning": "!", "error": "✘", "note": "·"}
     rows = [(marks[level], here.say(what), detail) for level, what, detail in findings]
-    shown = [
-        {"level": level, "what": what, "detail": detail} for level, what, detail in findings
-    ]
+    shown = [{"level": level, "what": what, "detail": detail} for level, what, detail in findings]
     here.show({"findings": shown}, table(["", here.say("what"), here.say("found")], rows))
     if any(level == "error" for level, _, _ in findings):
         raise typer.Exit(FAILED)
@@ -170,9 +190,7 @@ def _grown(
     grown: dict[str, Growth] = {}
     for name in ("objects", "log_bytes"):
         spent = number(used.get(name))
-        grown[name] = growth(
-            used=spent, left=number(quota.get(name)) - spent, history_s=history_s
-        )
+        grown[name] = growth(used=spent, left=number(quota.get(name)) - spent, history_s=history_s)
     disk, free = number(node.get("bytes_on_disk")), number(node.get("bytes_free"))
     grown["disk"] = growth(used=disk, left=free, history_s=history_s)
     if "log_bytes" in node:
