@@ -4,8 +4,9 @@ The caller owns the TaskGroup: it opens the node before its loop serves anybody,
 its tasks, and closes the node when everything that reads from it has ended.
 """
 
+import asyncio
 from collections.abc import Sequence
-from typing import Self
+from typing import Final, Self
 
 from ledger.adapters.cosigner import CheckpointSigner
 from ledger.adapters.engine_local import LocalEngine
@@ -18,7 +19,8 @@ from ledger.core.receipt import Receipt
 from ledger.errors import BusyError, Rejection
 from ledger.settings import LedgerSettings
 
-_DISK_RETRY_AFTER_S = 60
+_DISK_RETRY_AFTER_S: Final = 60
+_MEASURE_NS: Final = 1_000_000_000
 
 
 class LedgerNode:
@@ -39,6 +41,8 @@ class LedgerNode:
         self.store = store
         self.engine = engine
         self.clock = clock
+        self._bytes_free = 0
+        self._measured_ns: int | None = None
 
     @classmethod
     def open(cls, settings: LedgerSettings, clock: Clock | None = None) -> Self:
@@ -78,12 +82,25 @@ class LedgerNode:
             BusyError: Too much waits, or the disk has less than `disk_free_bytes_min` left.
             StorageError: The store failed.
         """
-        if self.store.bytes_free() < self.settings.disk_free_bytes_min:
+        if await self.bytes_free() < self.settings.disk_free_bytes_min:
             raise BusyError(
                 f"the disk has less than {self.settings.disk_free_bytes_min} bytes free",
                 _DISK_RETRY_AFTER_S,
             )
         return await self.engine.submit(entries)
+
+    async def bytes_free(self) -> int:
+        """Return what the disk had free when it was last looked at, a second ago at most."""
+        now_ns = self.clock.monotonic_ns()
+        if self._measured_ns is None or now_ns - self._measured_ns > _MEASURE_NS:
+            self._bytes_free = await asyncio.to_thread(self.store.bytes_free)
+            self._measured_ns = now_ns
+        return self._bytes_free
+
+    @property
+    def bytes_free_seen(self) -> int:
+        """What `bytes_free` last returned; 0 before."""
+        return self._bytes_free
 
     async def run(self) -> None:
         """Write blocks until cancelled.

@@ -1,8 +1,9 @@
 """A real node for tests: its folder, the node inside this process, or as a process of its own.
 
-`make_folder` lays out `node.toml`, keys and credential of the network of `lab_world`. `serving` runs
-that node in the test's event loop on a free port; `NodeProcess` starts it as a child that the test
-may kill. Both serve HTTP on a real socket with RocksDB on disk.
+`make_folder` lays out `node.toml`, keys and credential of the network of `lab_world`. `NodeThread`
+runs that node in a thread of this process, so that its code is measured and guarded as the test's
+own; `NodeProcess` starts it as a child that the test may kill. Both serve HTTP on a real socket with
+RocksDB on disk.
 
 Run as a program (`python -m tests.node_process FOLDER`) it is that child: it prints `ready`, and ends
 in order on SIGTERM.
@@ -12,13 +13,11 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-import httpx2
 
 from ledger.adapters.keystore import Keystore, create_passphrase, read_passphrase
 from ledger.adapters.system import Clock
@@ -29,7 +28,7 @@ from tests.lab_world import LAB, MEMBER, NETWORK, World
 CHECKOUT = Path(__file__).resolve().parent.parent
 COSE = {"content-type": "application/cose", "prefer": "wait=10"}
 MANY = {"content-type": "application/vnd.xinbiao.statements"}
-STOP_S = 20.0
+START_S = STOP_S = 20.0
 
 
 def make_folder(folder: Path, port: int) -> Path:
@@ -56,23 +55,47 @@ def begin(world: World) -> bytes:
     return many([world.genesis(), world.delegate(LAB)])
 
 
-@asynccontextmanager
-async def serving(
-    file: Path, port: int, clock: Clock | None = None
-) -> AsyncIterator[httpx2.AsyncClient]:
-    """Run a node in this event loop; gives a client that talks to its socket."""
-    settings = load_node_settings(file)
-    stop, ready = asyncio.Event(), asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(run_node(settings, stop=stop, ready=ready, clock=clock))
-        await ready.wait()
+class NodeThread:
+    """A node in a thread of its own; `with` starts it, waits until it answers, and ends it."""
+
+    def __init__(self, file: Path, port: int, clock: Clock | None = None) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._settings = load_node_settings(file)
+        self._clock = clock
+        self._thread = threading.Thread(target=self._main, name="node")
+        self._up = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self.failure: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._up.wait(START_S), "the node did not start"
+        if self.failure is not None:
+            raise self.failure
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(START_S)
+        assert not self._thread.is_alive(), "the node did not stop"
+
+    def _main(self) -> None:
         try:
-            async with httpx2.AsyncClient(
-                base_url=f"http://127.0.0.1:{port}", timeout=30
-            ) as client:
-                yield client
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001  handed to the test's thread
+            self.failure = error
         finally:
-            stop.set()
+            self._up.set()
+
+    async def _serve(self) -> None:
+        self._loop, self._stop, ready = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            running = run_node(self._settings, stop=self._stop, ready=ready, clock=self._clock)
+            tasks.create_task(running)
+            await ready.wait()
+            self._up.set()
 
 
 class NodeProcess:

@@ -54,6 +54,7 @@ WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 RETRY_AFTER_S: Final = 1
 _COMMIT_LEAF: Final = b"commit-leaf"
 _ROOT: Final = b"root"
+_LOG_BYTES: Final = b"log-bytes"
 _BUSY_S: Final = 0.01
 
 
@@ -120,6 +121,7 @@ class LocalEngine:
         self._frontier = Frontier()
         self._map = PrefixMap()
         self._head = Head(size=0, commit_leaf=None)
+        self._log_bytes = 0
         self._published: Published | None = None
         self._shadow: dict[bytes, bytes | None] = {}
         self._waiting: list[_Waiting] = []
@@ -159,6 +161,7 @@ class LocalEngine:
                 "the stored objects do not have the logged map root: restore a backup"
             )
         self._head = Head(size=size, commit_leaf=leaf)
+        self._log_bytes = int.from_bytes(self._store.get(Column.META, _LOG_BYTES) or b"", "big")
         self._publish(stored)
 
     def _rebuilt_map(self) -> PrefixMap:
@@ -260,9 +263,20 @@ class LocalEngine:
         leaves = [leaf_hash(entry) for entry in result.entries]
         tiles = tile.tiles_after_append(self._head.size, leaves, self._tile)
         frontier = self._frontier.extend(leaves)
+        log_bytes = self._log_bytes + sum(len(entry) for entry in result.entries)
         self._shadow = {key: self.object(key) for key in result.objects}
-        await self._commit(self._batch(result, tiles, frontier.root()))
-        self._frontier = frontier
+        await self._commit(
+            {
+                **_columns(result),
+                Column.TILE: {_tile_key(*place): data for place, data in tiles.items()},
+                Column.META: {
+                    _COMMIT_LEAF: result.entries[-1],
+                    _ROOT: frontier.root(),
+                    _LOG_BYTES: u64(log_bytes),
+                },
+            }
+        )
+        self._frontier, self._log_bytes = frontier, log_bytes
         self._map = result.map
         self._head = Head(size=result.commit_leaf.index + 1, commit_leaf=result.commit_leaf)
         self._publish(result.entries[-1])
@@ -277,20 +291,6 @@ class LocalEngine:
                 await asyncio.sleep(_BUSY_S)
             else:
                 return
-
-    def _batch(self, result: Block, tiles: dict[tuple[int, int], bytes], root: bytes) -> Batch:
-        first = result.commit_leaf.first_index
-        return {
-            Column.ENTRY: {u64(first + at): entry for at, entry in enumerate(result.entries)},
-            Column.TILE: {_tile_key(*place): data for place, data in tiles.items()},
-            Column.OBJECT: result.objects,
-            Column.HISTORY: {
-                key + version.to_bytes(4, "big"): data
-                for (key, version), data in result.older.items()
-            },
-            Column.INDEX: index_rows(result),
-            Column.META: {_COMMIT_LEAF: result.entries[-1], _ROOT: root},
-        }
 
     def _answer(self, taken: Sequence[_Waiting], outcomes: Sequence[int | Rejection]) -> None:
         for waiting, outcome in zip(taken, outcomes, strict=True):
@@ -343,6 +343,11 @@ class LocalEngine:
     def size(self) -> int:
         """Published log size; 0 before genesis."""
         return 0 if self._published is None else self._published.size
+
+    @property
+    def log_bytes(self) -> int:
+        """Bytes of all log entries."""
+        return self._log_bytes
 
     @property
     def limits(self) -> Limits:
@@ -443,6 +448,19 @@ class LocalEngine:
 
     def _tile(self, level: int, number: int) -> bytes | None:
         return self._store.get(Column.TILE, _tile_key(level, number))
+
+
+def _columns(result: Block) -> dict[Column, dict[bytes, bytes]]:
+    """Return what a block writes besides tiles and head."""
+    first = result.commit_leaf.first_index
+    return {
+        Column.ENTRY: {u64(first + at): entry for at, entry in enumerate(result.entries)},
+        Column.OBJECT: result.objects,
+        Column.HISTORY: {
+            key + version.to_bytes(4, "big"): data for (key, version), data in result.older.items()
+        },
+        Column.INDEX: index_rows(result),
+    }
 
 
 def _tile_key(level: int, number: int) -> bytes:

@@ -24,10 +24,13 @@ from ledger.core.record import NETWORK_KEY, NetworkObject, object_value
 from ledger.core.shape import Shape, fixed_bytes, in_range, unsigned
 from ledger.core.state import StateReader, Working
 from ledger.core.statement import Statement
-from ledger.errors import EncodingError, Rejection
+from ledger.errors import EncodingError, Rejection, RejectionCode
 
 STATE_VERSION: Final = 1
 COMMIT_LEAF_BYTES_MAX: Final = 256
+_AFTER_GENESIS: Final = Rejection(
+    RejectionCode.MALFORMED, "the genesis stands alone in its block: submit this again"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +155,9 @@ def execute(
     accepted: list[tuple[Statement, Operation]] = []
     for statement in statements:
         index = head.size + len(accepted)
+        if head.commit_leaf is None and accepted:
+            outcomes.append(_AFTER_GENESIS)
+            continue
         try:
             accepted.append((statement, rules.apply(working, statement, index)))
         except Rejection as rejection:

@@ -40,6 +40,8 @@ P256: Final = "P-256"
 KID_BYTES: Final = 16
 SIGNATURE_BYTES: Final = 64
 PEM_BYTES_MAX: Final = 16_384
+_ED25519_HEAD: Final = bytes.fromhex("a301012006")  # {1: 1, -1: 6, …
+_P256_HEAD: Final = bytes.fromhex("a401022001")  # {1: 2, -1: 1, …
 _P: Final = 2**255 - 19
 _D: Final = -121665 * pow(121666, -1, _P) % _P
 _SQRT_M1: Final = pow(2, (_P - 1) // 4, _P)
@@ -151,11 +153,12 @@ def public_from_cose(data: bytes) -> PublicKey:
         members = encoding.decode_header(data)
     except EncodingError as error:
         raise KeyFormatError(f"COSE key: {error}") from None
-    kind = (members.get(1), members.get(-1)) if isinstance(members, dict) else None
-    if kind == (1, 6) and members.keys() == {1, -1, -2}:
-        return _public_ed25519(data, members[-2])
-    if kind == (2, 1) and members.keys() == {1, -1, -2, -3}:
-        return _public_p256(data, members[-2], members[-3])
+    # Compared as bytes: the value true equals 1, and would give one key a second kid.
+    if isinstance(members, dict):
+        if data.startswith(_ED25519_HEAD) and members.keys() == {1, -1, -2}:
+            return _public_ed25519(data, members[-2])
+        if data.startswith(_P256_HEAD) and members.keys() == {1, -1, -2, -3}:
+            return _public_p256(data, members[-2], members[-3])
     raise KeyFormatError("COSE key: neither Ed25519 {1,-1,-2} nor P-256 {1,-1,-2,-3} members")
 
 

@@ -349,7 +349,8 @@ def parse(payload: bytes) -> Operation:
     known = isinstance(number, int) and not isinstance(number, bool)
     parser = _PARSERS.get(number) if known else None
     if parser is None:
-        raise malformed(f"operation {number!r}: not accepted by this version")
+        what = number if known else "with another number"
+        raise malformed(f"operation {what}: not accepted by this version")
     shape = Shape(value, f"operation {number}")
     shape.need(0, lambda item, _: item)
     operation = parser(shape)

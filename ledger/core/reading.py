@@ -223,5 +223,5 @@ def _check_unit_and_quality(items: Sequence[object]) -> None:
             raise EncodingError(0, "a null unit stands only before a quality")
     elif not isinstance(unit, str) or not 0 < len(unit.encode(errors="replace")) <= UNIT_BYTES_MAX:
         raise EncodingError(0, f"the unit is not a text of 1–{UNIT_BYTES_MAX} bytes")
-    if len(items) == 5 and (isinstance(items[4], bool) or items[4] not in (UNCERTAIN, BAD)):
+    if len(items) == 5 and (type(items[4]) is not int or items[4] not in (UNCERTAIN, BAD)):
         raise EncodingError(0, "the quality is not 1 or 2; good quality is left out")

@@ -21,16 +21,18 @@ from typing import Any, Final, TypeAlias
 
 from ledger.core import encoding
 from ledger.core.identifier import Identifier
-from ledger.core.key_list import KEYS_MAX, OWNER, RECOVERY, NewKey, roles
+from ledger.core.key_list import KEYS_MAX, OWNER, RECOVERY, NewKey, new_keys, roles
 from ledger.core.keys import PublicKey
 from ledger.core.member import MEMBERS_MAX, Limits, Member, limits_from_value, member_from_value
 from ledger.core.shape import (
     Shape,
     array,
+    ascending,
     canonical_identifier,
     cose_key,
     fixed_bytes,
     in_range,
+    malformed,
     network_name,
     short_text,
     unsigned,
@@ -377,7 +379,7 @@ def decode_object(data: bytes) -> Object:
     kind = value.get(0) if isinstance(value, dict) else None
     reader = _READERS.get(kind) if isinstance(kind, int) and kind is not True else None
     if reader is None:
-        raise EncodingError(0, f"object kind {kind!r} is unknown")
+        raise EncodingError(0, "not a map with a known kind of object at 0")
     try:
         shape = Shape(value, f"object of kind {kind}")
         shape.need(0, unsigned)
@@ -415,16 +417,23 @@ def _stored_values(value: Any, where: str) -> tuple[Value, ...]:
     return values_from_value(value, where, stored=True)
 
 
-def _texts(value: Any, where: str) -> tuple[str, ...]:
-    return tuple(_text_id(item, where) for item in array(value, where))
+def _aliases(value: Any, where: str) -> tuple[str, ...]:
+    listed = [canonical_identifier(item, where) for item in array(value, where)]
+    ascending([item.text.encode() for item in listed], where, "aliases, by bytes")
+    if len({item.key_text for item in listed}) != len(listed):
+        raise malformed(f"{where}: two aliases have one key text")
+    return tuple(item.text for item in listed)
 
 
 def _listed_keys(most: int) -> Any:
     def check(value: Any, where: str) -> tuple[ListedKey, ...]:
-        return tuple(
+        listed = tuple(
             _listed_key(item, f"{where}[{number}]")
             for number, item in enumerate(array(value, where, 1, most))
         )
+        if len({item.key.kid for item in listed}) != len(listed):
+            raise malformed(f"{where}: a key is listed twice")
+        return listed
 
     return check
 
@@ -443,19 +452,23 @@ def _listed_key(value: Any, where: str) -> ListedKey:
     return key
 
 
-def _pending(value: Any, where: str) -> Any:
-    """Check the outer shape of a pending transfer or recovery; later versions act on it."""
-    shape = Shape(value, where)
-    kind, _ = shape.need(0, in_range(1, 2)), shape.need(1, fixed_bytes(32))
-    if kind == 1:
-        shape.need(2, _text_id)
-        shape.maybe(3, unsigned)
-    else:
-        shape.need(2, lambda item, place: array(item, place, 1, KEYS_MAX))
-        shape.need(3, unsigned)
-    shape.need(4, unsigned)
-    shape.end()
-    return value
+def _pending(kinds_max: int) -> Any:
+    """Check a pending transfer (1) or recovery (2), which is kept as it came for later versions."""
+
+    def check(value: Any, where: str) -> Any:
+        shape = Shape(value, where)
+        kind, _ = shape.need(0, in_range(1, kinds_max)), shape.need(1, fixed_bytes(32))
+        if kind == 1:
+            shape.need(2, _text_id)
+            shape.maybe(3, unsigned)
+        else:
+            shape.need(2, new_keys(KEYS_MAX))
+            shape.need(3, unsigned)
+        shape.need(4, unsigned)
+        shape.end()
+        return value
+
+    return check
 
 
 def _record(shape: Shape) -> RecordObject:
@@ -465,8 +478,8 @@ def _record(shape: Shape) -> RecordObject:
         versions=_versions(shape),
         status=shape.need(4, in_range(ACTIVE, WITHHELD)),
         values=shape.need(5, _stored_values),
-        aliases=shape.need(6, _texts),
-        pending=shape.maybe(12, _pending),
+        aliases=shape.need(6, _aliases),
+        pending=shape.maybe(12, _pending(1)),
         own_keys=shape.maybe(13, _listed_keys(16)) or (),
         sponsor=shape.maybe(14, _text_id),
     )
@@ -482,7 +495,7 @@ def _prefix(shape: Shape) -> PrefixObject:
         parent=shape.maybe(15, _text_id),
         status=shape.need(4, in_range(ACTIVE, WITHHELD)),
         values=shape.need(6, _stored_values),
-        pending=shape.maybe(12, _pending),
+        pending=shape.maybe(12, _pending(2)),
         referral=shape.maybe(14, referral_from_value),
     )
 
@@ -533,10 +546,12 @@ def _network(shape: Shape) -> NetworkObject:
 
 
 def _members(value: Any, where: str) -> tuple[Member, ...]:
-    return tuple(
+    members = tuple(
         member_from_value(item, f"{where}[{number}]")
         for number, item in enumerate(array(value, where, 1, MEMBERS_MAX))
     )
+    ascending([member.name for member in members], where, "members, by name")
+    return members
 
 
 def _rules(value: Any, where: str) -> tuple[int, int]:

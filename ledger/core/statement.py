@@ -220,8 +220,8 @@ def _skip_receipts(raw: bytes, position: int) -> int:
 def _check_header(header: object) -> None:
     if not isinstance(header, dict) or header.keys() != {1, 3, 4, 15}:
         raise _malformed("protected header: not exactly labels 1, 3, 4, 15")
-    if header[1] not in _ALGORITHMS or isinstance(header[1], bool):
-        raise _malformed(f"protected header: algorithm {header[1]!r} is of no known suite")
+    if not isinstance(header[1], int) or header[1] not in _ALGORITHMS:
+        raise _malformed("protected header: the algorithm is of no known suite")
     if header[3] != CONTENT_TYPE:
         raise _malformed(f"protected header: content type is not {CONTENT_TYPE}")
     if not isinstance(header[4], bytes) or len(header[4]) != KID_BYTES:

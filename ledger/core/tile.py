@@ -99,6 +99,15 @@ def hashes_at(level: int, size: int) -> int:
     return size >> (TILE_HEIGHT * level)
 
 
+def bytes_at(size: int) -> int:
+    """Return the bytes of all hash tiles of a log of `size` leaves."""
+    total, level = 0, 0
+    while hashes := hashes_at(level, size):
+        total += hashes * HASH_BYTES
+        level += 1
+    return total
+
+
 def width_at(tile: TilePath, size: int) -> int:
     """Return how many hashes or entries of that tile exist at `size`: 0 to `TILE_WIDTH`."""
     count = hashes_at(max(tile.level, 0), size) - tile.number * TILE_WIDTH

@@ -5,6 +5,7 @@ of the interface and the application can be tested without the front. Validation
 as problem JSON, never in FastAPI's own shape.
 """
 
+import asyncio
 from html import escape
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from starlette.exceptions import HTTPException
 
-from ledger.core import identifier, reading
+from ledger.core import identifier, reading, tile
 from ledger.errors import LedgerError
 from resolver.core.projection import rfc3339
 from resolver.errors import RequestError, ResolverError
@@ -166,18 +167,21 @@ def _health(app: FastAPI, reads: Reads) -> None:
 
     @app.get("/v1/status", summary="Where this node stands")
     async def status() -> Response:
-        return _response(json_answer(200, _status(reads, started_ms)))
+        return _response(json_answer(200, await _status(reads, started_ms)))
 
     registry = CollectorRegistry()
     registry.register(_Metrics(reads))
 
     @app.get("/metrics", summary="Prometheus metrics")
     async def metrics() -> Response:
+        await node.bytes_free()  # the collector shows what was measured last
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
 
-def _status(reads: Reads, started_ms: int) -> dict[str, Any]:
+async def _status(reads: Reads, started_ms: int) -> dict[str, Any]:
     node = reads.node
+    on_disk = await asyncio.to_thread(node.store.bytes_on_disk)
+    bytes_free = await node.bytes_free()
     head = node.engine.published
     return {
         "network": head.network.name,
@@ -189,8 +193,9 @@ def _status(reads: Reads, started_ms: int) -> dict[str, Any]:
         "quorum": head.network.quorum,
         "max_age_s": head.network.limits.max_age_s,
         "waiting": node.engine.waiting,
-        "bytes_on_disk": node.store.bytes_on_disk(),
-        "bytes_free": node.store.bytes_free(),
+        "log_bytes": node.engine.log_bytes + tile.bytes_at(head.size),
+        "bytes_on_disk": on_disk,
+        "bytes_free": bytes_free,
         "started": rfc3339(started_ms),
     }
 
@@ -206,7 +211,7 @@ class _Metrics:
         size, waiting = node.engine.size, node.engine.waiting
         yield GaugeMetricFamily("xinbiao_log_size", "Entries in the log", value=size)
         yield GaugeMetricFamily("xinbiao_waiting", "Statements that wait for a block", waiting)
-        free = node.store.bytes_free()
+        free = node.bytes_free_seen
         yield GaugeMetricFamily("xinbiao_disk_free_bytes", "Bytes free on the disk", value=free)
         answers = CounterMetricFamily(
             "xinbiao_read_answers", "Answers of the read paths", labels=["status"]
