@@ -2,7 +2,8 @@
 
 It reads what it gets with `ledger.core` and checks envelope, operation, network, issuer, key,
 signature and the chain of sequences. `outage` makes it answer nothing; `lose_answer` makes it take a
-statement and lose the answer on the way; `refuse` makes the next statements be refused by a name.
+statement and lose the answer on the way; `refusals` are the names by which the next statements are
+refused, `body_refusals` the answers to the next bodies.
 """
 
 from collections import deque
@@ -41,6 +42,7 @@ class MemoryNode:
         self.outage = False
         self.lose_answer = 0
         self.refusals: deque[str] = deque()
+        self.body_refusals: deque[ArchiveAnswer] = deque()
 
     @property
     def readings(self) -> list[bytes]:
@@ -115,6 +117,8 @@ class MemoryNode:
         """Accept a body whose root is the logged one."""
         if self.outage:
             return NotYet(detail="the node is down")
+        if self.body_refusals:
+            return self.body_refusals.popleft()
         return self.judge_body(sequence, body)
 
     def judge_body(self, sequence: int, body: bytes) -> ArchiveAnswer:

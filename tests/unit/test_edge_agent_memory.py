@@ -14,6 +14,7 @@ from edge_agent.adapters.spool import Spool, SpoolLimits
 from edge_agent.adapters.spool_memory import MemoryJournal
 from edge_agent.adapters.status_file import Status, read_status
 from edge_agent.adapters.system import Chance, ManualClock
+from edge_agent.adapters.uplink import NeverStored, NotYet
 from edge_agent.adapters.uplink_memory import MemoryNode
 from edge_agent.agent import Parts, serve
 from edge_agent.core.batch import SealPolicy, Signer
@@ -389,6 +390,30 @@ async def test_a_batch_refused_for_good_is_stated_and_the_queue_goes_on() -> Non
         (5, None, ()),
     ]
     assert world.values() == list(range(5, 15))
+
+
+async def test_a_body_is_offered_until_the_node_takes_it() -> None:
+    """Not logged yet, busy, refused once by mistake: the same body again, and none is skipped."""
+    world = World(readings_max=5)
+    world.node.body_refusals.extend([NotYet(detail="busy"), NeverStored(detail="?")] * 2)
+    async with agent(world) as parts:
+        world.publish(0, 10)
+        await until(world, lambda: parts.spool.books.pushed == 2, step_s=1)
+        assert list(parts.spool.dead_letters()) == []
+    assert world.values() == list(range(10))
+
+
+async def test_a_body_refused_for_good_does_not_hold_up_the_others() -> None:
+    """It is noted with the reason and stays in the local archive."""
+    world = World(readings_max=5)
+    world.node.body_refusals.extend([NeverStored(detail="too large")] * 3)
+    async with agent(world) as parts:
+        world.publish(0, 10)
+        await until(world, lambda: parts.spool.books.pushed == 2, step_s=1)
+        (letter,) = parts.spool.dead_letters()
+        assert parts.spool.body(0) is not None
+    assert (letter.reason, letter.detail) == ("archive-refused", "body 0: too large")
+    assert world.values() == list(range(5, 10))
 
 
 async def test_a_replaced_key_signs_what_was_refused_again() -> None:
