@@ -60,6 +60,10 @@ def register(
         str | None,
         typer.Option("--id", metavar="TEMPLATE", help="Of a table: 'lab.1/{part_no}'"),
     ] = None,
+    in_name_of: Annotated[
+        str,
+        typer.Option("--as", metavar="PREFIX", help="Prefix that registers; else the context's"),
+    ] = "",
     key: Key = "",
 ) -> None:
     """Register an identifier, or every row of a table; what is registered is public for ever."""
@@ -71,11 +75,11 @@ def register(
     if suffix in _TABLES:
         if values:
             raise UsageError(here.say("--value belongs to one identifier; a table has columns"))
-        asyncio.run(_register_table(here, file, template, key))
+        asyncio.run(_register_table(here, file, template, in_name_of, key))
         return
     if template is not None:
         raise UsageError(here.say("--id belongs to a table"))
-    _register_one(here, identifiers.parse(what), values or [], key)
+    _register_one(here, identifiers.parse(what), values or [], in_name_of, key)
 
 
 def update(
@@ -144,8 +148,11 @@ def retire(
 # ---- one identifier
 
 
-def _register_one(here: Session, ident: Identifier, texts: Sequence[str], key: str) -> None:
+def _register_one(
+    here: Session, ident: Identifier, texts: Sequence[str], in_name_of: str, key: str
+) -> None:
     context = here.context()
+    prefix = _registering_prefix(context, in_name_of)
     values = place([parse_given(text) for text in texts], ())
     twin = nfkc_lookalike(ident)
     if twin is not None:
@@ -158,9 +165,21 @@ def _register_one(here: Session, ident: Identifier, texts: Sequence[str], key: s
         operation = op.Create(items=(op.Item(identifier=ident, values=values),))
         async with here.client(context) as client:
             owner = await _nearest_prefix(client, ident)
+            if owner != prefix:
+                raise UsageError(
+                    f"{ident.text} lies under {owner}, you register for {prefix}: "
+                    f"check the identifier, or say --as {owner}"
+                )
             return await _submit(here, client, context, owner, operation, REGISTERING, key)
 
     _tell(here, asyncio.run(work()), ident, "registered {ident} in log entry {entry}")
+
+
+def _registering_prefix(context: Context, given: str) -> str:
+    text = given or context.prefix
+    if not text:
+        raise UsageError("which prefix registers? --as PREFIX, or `prefix` in config.toml")
+    return identifiers.parse(text).text
 
 
 async def _nearest_prefix(client: Client, ident: Identifier) -> str:
@@ -215,12 +234,15 @@ def _tell(here: Session, receipt: Receipt | None, ident: Identifier, done: str) 
 # ---- a table
 
 
-async def _register_table(here: Session, file: Path, template_text: str | None, key: str) -> None:
+async def _register_table(
+    here: Session, file: Path, template_text: str | None, in_name_of: str, key: str
+) -> None:
     context = here.context()
+    prefix = _registering_prefix(context, in_name_of)
     sheet = await asyncio.to_thread(read_table, file)
     template = Template.choose(template_text, sheet.columns)
     async with here.client(context) as client:
-        signer = await _signer(client, context, context.prefix, REGISTERING, key)
+        signer = await _signer(client, context, prefix, REGISTERING, key)
         path = journal_path(file)
         if here.dry_run:
             _show_plan(here, await plan_table(client, sheet, template, signer.iss))
