@@ -118,9 +118,7 @@ class World:
         """Return an anchor statement."""
         return self.sign(op.encode(), key=signer or self.agent, iss=iss, sub=op.stream.text)
 
-    def sign(
-        self, payload: bytes, *, key: PrivateKey, iss: str, sub: str, iat: int = IAT
-    ) -> bytes:
+    def sign(self, payload: bytes, *, key: PrivateKey, iss: str, sub: str, iat: int = IAT) -> bytes:
         """Return a statement of this network."""
         return statement.sign(payload, key=key, iss=iss, sub=sub, aud=self.network, iat=iat)
 
