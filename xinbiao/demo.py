@@ -271,7 +271,7 @@ async def _all_anchored(data_dir: Path, count: int) -> Status:
         async with asyncio.timeout(ANCHORED_S_MAX):
             while True:
                 status = await asyncio.to_thread(_agent_status, data_dir)
-                settled = status.readings_anchored + status.counters.get("duplicates", 0)
+                settled = status.readings_anchored + status.counters.get("repeated", 0)
                 if settled >= count and status.pushed == status.confirmed:
                     return status
                 await asyncio.sleep(_POLL_S)
