@@ -28,7 +28,7 @@ _QUESTIONS: Final[dict[str, Question]] = {
     "reading": "reading",
 }
 _ABSENT: Final = frozenset(("absent", "not-here"))
-_THERE: Final = frozenset(("present", "history", "reading"))
+_THERE: Final = frozenset(("present", "history"))
 Identifier = Annotated[str, typer.Argument(metavar="ID", help="An identifier, as you have it")]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the proof to FILE")
@@ -200,7 +200,7 @@ def verify(
     here.show(verdict_json(verdict, believed, now_s()), lines)
     if verdict.stale:
         raise typer.Exit(STALE)
-    if expect == "present" and verdict.kind not in _THERE:
+    if expect == "present" and not _is_there(verdict):
         raise typer.Exit(FAILED)
 
 
@@ -212,6 +212,13 @@ def explain(
     here = session(ctx)
     lines = list(explained(read_input(file), here.say))
     here.show({"file": str(file), "lines": lines}, lines)
+
+
+def _is_there(verdict: Verdict) -> bool:
+    """Tell whether it is there, and a reading without any doubt whose it is."""
+    if verdict.kind == "reading":
+        return verdict.attributed and not (verdict.suspect or verdict.equivocated)
+    return verdict.kind in _THERE
 
 
 def _judge(
