@@ -14,6 +14,7 @@ Body and rows are one batch of the store. An archive that is there already is ac
 """
 
 import asyncio
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from ledger.errors import EncodingError, IdentifierError, StorageError
 from resolver.core.ports import Found, Place
 from resolver.errors import RequestError
 
+JUDGED_AT_ONCE_MAX: Final = 2
 OPEN_ARCHIVES_MAX: Final = 4  # decoded bodies kept in memory, each at most ARCHIVE_BYTES_MAX
 _KEY_TEXTS_CACHED_MAX: Final = 4096
 _ROW: Final = b"r"
@@ -56,6 +58,10 @@ class Archives:
         self._store = store
         self._engine = engine
         self._open: OrderedDict[int, _Batch] = OrderedDict()
+        self._opening = (
+            threading.Lock()
+        )  # reads come from threads; one archive is decoded at a time
+        self._judging = asyncio.Semaphore(JUDGED_AT_ONCE_MAX)
 
     async def put(self, stream: Identifier, sequence: int, body: bytes) -> None:
         """Keep an archive body; durable when this returns.
@@ -68,8 +74,9 @@ class Archives:
         index, anchor = self._anchor(stream, sequence)
         if self._store.get(Column.ARCHIVE, u64(index)) is not None:
             return
-        rows = await asyncio.to_thread(_checked_rows, anchor, index, body)
-        await self._store.commit({Column.ARCHIVE: {u64(index): body, **rows}})
+        async with self._judging:
+            rows = await asyncio.to_thread(_checked_rows, anchor, index, body)
+            await self._store.commit({Column.ARCHIVE: {u64(index): body, **rows}})
 
     def find(
         self, ident: Identifier, *, from_us: int, to_us: int, after: Place | None
@@ -142,6 +149,10 @@ class Archives:
         return logged
 
     def _load(self, index: int) -> _Batch | None:
+        with self._opening:
+            return self._load_locked(index)
+
+    def _load_locked(self, index: int) -> _Batch | None:
         batch = self._open.get(index)
         if batch is not None:
             self._open.move_to_end(index)
@@ -177,14 +188,16 @@ def _checked_rows(anchor: Anchor, index: int, body: bytes) -> dict[bytes, bytes]
     spans: dict[str, tuple[int, int]] = {}
     for data in encoded:
         one = reading.decode_reading(data)
-        first, last = spans.get(one.identifier, (one.us, one.us))
-        spans[one.identifier] = min(first, one.us), max(last, one.us)
-    rows = {}
-    for text, (first, last) in spans.items():
-        key_text = _key_text(text)
-        if key_text is not None:
-            rows[_row_of(key_text) + u64(first) + u64(index)] = u64(last)
-    return rows
+        key_text = _key_text(one.identifier)
+        if (
+            key_text is not None
+        ):  # two spellings of one handle are one row, or they would show twice
+            first, last = spans.get(key_text, (one.us, one.us))
+            spans[key_text] = min(first, one.us), max(last, one.us)
+    return {
+        _row_of(key_text) + u64(first) + u64(index): u64(last)
+        for key_text, (first, last) in spans.items()
+    }
 
 
 @lru_cache(maxsize=_KEY_TEXTS_CACHED_MAX)

@@ -21,13 +21,14 @@ from ledger.errors import Rejection
 from ledger.node import LedgerNode
 from resolver.core.ports import View
 from resolver.errors import RequestError
-from resolver.interfaces.answer import Answer, answer, json_answer, problem_of
+from resolver.interfaces.answer import PROBLEM_CBOR, Answer, answer, json_answer, problem_of
 
 ENTRIES: Final = "/entries/"
 COSE: Final = "application/cose"
 MANY: Final = "application/vnd.xinbiao.statements"
 BODY_BYTES_MAX: Final = 8 * 1024 * 1024
 STATEMENTS_PER_BODY_MAX: Final = 10_000
+_CBOR_CLIENTS: Final = frozenset((PROBLEM_CBOR.decode(), "application/cbor", COSE))
 _ENTRY_ID: Final = re.compile(r"1\.(0|[1-9][0-9]{0,15})", re.ASCII)
 
 
@@ -49,10 +50,9 @@ async def register(
         raise RequestError(415, "unsupported-media-type", f"send {COSE} or {MANY}")
     [outcome] = await node.submit([body])
     if isinstance(outcome, Rejection):
-        wants_cbor = "json" not in accept and "cbor" in accept
-        return problem_of(outcome, cbor=wants_cbor)
+        return problem_of(outcome, cbor=_wants_cbor(accept))
     location = f"{ENTRIES}1.{outcome.index}".encode()
-    headers = ((b"location", location), _size(outcome.size))
+    headers = ((b"location", location), size_header(outcome.size))
     if "wait" in prefer:
         return json_answer(201, _receipt_json(outcome), *headers)
     return answer(303, b"text/plain; charset=utf-8", b"", *headers)
@@ -76,7 +76,7 @@ def entry(view: View, entry_id: str) -> Answer:
         "statement": b64encode(view.entry(index)).decode(),
         "path": [b64encode(one).decode() for one in view.leaf_path(index)],
     }
-    return json_answer(200, shown, _size(view.size))
+    return json_answer(200, shown, size_header(view.size))
 
 
 def split_statements(body: bytes) -> list[bytes]:
@@ -109,7 +109,13 @@ async def _register_many(node: LedgerNode, body: bytes) -> Answer:
         _refusal_json(one) if isinstance(one, Rejection) else _receipt_json(one) for one in outcomes
     ]
     size = node.engine.size
-    return json_answer(200, {"size": size, "results": results}, _size(size))
+    return json_answer(200, {"size": size, "results": results}, size_header(size))
+
+
+def _wants_cbor(accept: str) -> bool:
+    """Whether a refusal goes out as concise CBOR: to who speaks COSE and has not named JSON."""
+    named = {one.partition(";")[0].strip().lower() for one in accept.split(",")}
+    return bool(named & _CBOR_CLIENTS) and not any("json" in one for one in named)
 
 
 def _receipt_json(receipt: Receipt) -> dict[str, Any]:
@@ -132,5 +138,6 @@ def _refusal_json(rejection: Rejection) -> dict[str, Any]:
     return shown
 
 
-def _size(size: int) -> tuple[bytes, bytes]:
+def size_header(size: int) -> tuple[bytes, bytes]:
+    """Return the header that says which log size an answer shows."""
     return b"xinbiao-size", str(size).encode()

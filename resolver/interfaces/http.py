@@ -10,14 +10,22 @@ become problem answers here; anything else is a fault of ours, logged with its t
 500 without details.
 
 Read-your-writes: `Xinbiao-Min-Size: N` is answered from at least that size, or 503 + Retry-After.
+
+Opening an archive takes up to a second, so readings are read in a thread; what they say of the ledger
+is then read in the loop, from one head. Escapes in a path that are not UTF-8 arrive as U+FFFD, which
+no identifier may hold.
+
+Bodies are bounded one by one, all together, and in time (`Bodies`).
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 from ledger.adapters.engine_local import Published
-from ledger.errors import LedgerError
+from ledger.errors import BusyError, LedgerError
 from ledger.node import LedgerNode
 from resolver.core.ports import Archive, View
 from resolver.errors import RequestError, ResolverError
@@ -27,11 +35,15 @@ from resolver.interfaces.answer import Answer, problem, problem_of
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers: TypeAlias = list[tuple[bytes, bytes]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 _ACCEPT: Final = b"accept"
 _MIN_SIZE: Final = b"xinbiao-min-size"
+BODY_S_MAX: Final = 60
+BODIES_BYTES_MAX: Final = 128 * 1024 * 1024
+_RETRY_AFTER_S: Final = 1
 
 
 class Reads:
@@ -40,7 +52,8 @@ class Reads:
     Attributes:
         node: The ledger node that is read.
         archives: The node's archive of readings.
-        answered: Answers by status class, for the metrics.
+        answered: Answers by status, for the metrics.
+        bodies: Request bodies under way.
     """
 
     def __init__(
@@ -50,6 +63,7 @@ class Reads:
         self.node = node
         self.archives = archives
         self.answered: dict[int, int] = {}
+        self.bodies = Bodies()
         self._open_view = open_view
         self._view: View | None = None
         self._head: Published | None = None
@@ -66,29 +80,41 @@ class Reads:
             self._view, self._head = self._open_view(head), head
         return self._view
 
-    def get(self, path: str, query: bytes, headers: list[tuple[bytes, bytes]]) -> Answer | None:
+    def view_for(self, headers: Headers) -> View:
+        """Return a view that is as new as a request's `Xinbiao-Min-Size` wants it.
+
+        Raises:
+            RequestError: 503 when the node is behind, 400 when the header is no number.
+            StorageError: There is no genesis yet.
+        """
+        for name, value in headers:
+            if name == _MIN_SIZE:
+                check_min_size(value, self.view.size)
+        return self.view
+
+    def get(self, path: str, query: bytes, headers: Headers) -> Answer | None:
         """Answer a GET, or None when the path is none of the hot ones."""
         if not path.startswith(_HOT):
             return None
-        accept, min_size = b"", b""
-        for name, value in headers:
-            if name == _ACCEPT:
-                accept = value
-            elif name == _MIN_SIZE:
-                min_size = value
         try:
-            view = self.view
-            if min_size:
-                check_min_size(min_size, view.size)
-            return self._read(view, path, query, accept)
+            return self._read(self.view_for(headers), path, query, _accept(headers))
+        except (LedgerError, ResolverError) as error:
+            return problem_of(error)
+
+    async def get_readings(self, path: str, query: bytes, headers: Headers) -> Answer:
+        """Answer a GET of readings."""
+        try:
+            size = self.view_for(headers).size
+            found = await asyncio.to_thread(native.readings, self.archives, path, query, size)
+            if isinstance(found, Answer):
+                return found
+            return native.reading_proof(self.view, found, _accept(headers))
         except (LedgerError, ResolverError) as error:
             return problem_of(error)
 
     def _read(self, view: View, path: str, query: bytes, accept: bytes) -> Answer | None:
         if path.startswith(native.RESOLVE):
             return native.resolve(view, path, query, accept)
-        if path.startswith(native.READINGS):
-            return native.readings(view, self.archives, path, query, accept)
         if path.startswith(native.HISTORY):
             return native.history(view, path, query, accept)
         if path.startswith(native.STREAMS):
@@ -102,7 +128,6 @@ class Reads:
 
 _HOT: Final = (
     native.RESOLVE,
-    native.READINGS,
     native.HISTORY,
     native.STREAMS,
     native.USAGE,
@@ -125,27 +150,91 @@ class Front:
             await self._behind(scope, receive, send)
             return
         try:
-            answer = self._answer(scope)
+            answer = await self._answer(scope)
         except Exception:  # noqa: BLE001  the outermost handler: logged, answered, never hidden
             _log.exception("fault of ours while answering %s", scope["path"])
             answer = problem(500, "fault", "a fault of this node; its log has the details")
+        head = scope["method"] == "HEAD"
         if answer is None:
+            if head:
+                scope, send = {**scope, "method": "GET"}, _without_body(send)
             await self._behind(scope, receive, send)
             return
         counted = self._reads.answered
         counted[answer.status] = counted.get(answer.status, 0) + 1
-        headers = list(answer.headers)
-        body = b"" if scope["method"] == "HEAD" else answer.body
+        headers, body = list(answer.headers), answer.body
+        if head:
+            headers.append((b"content-length", str(len(body)).encode()))
+            body = b""
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _answer(self, scope: Scope) -> Answer | None:
-        path, method = scope["path"], scope["method"]
-        if method in ("GET", "HEAD"):
-            answer = self._reads.get(path, scope["query_string"], scope["headers"])
-            if answer is not None:
-                return answer
-        return None
+    async def _answer(self, scope: Scope) -> Answer | None:
+        path: str = scope["path"]
+        if scope["method"] not in ("GET", "HEAD"):
+            return None
+        if path.startswith(native.READINGS):
+            return await self._reads.get_readings(path, scope["query_string"], scope["headers"])
+        return self._reads.get(path, scope["query_string"], scope["headers"])
+
+
+class Bodies:
+    """Request bodies in memory: each within its bound, all within one.
+
+    Attributes:
+        taken: Bytes that requests under way hold.
+    """
+
+    def __init__(self, bytes_max: int = BODIES_BYTES_MAX) -> None:
+        """Take the bound of all bodies together."""
+        self.taken = 0
+        self._bytes_max = bytes_max
+
+    @asynccontextmanager
+    async def read(self, receive: Receive, bytes_max: int) -> AsyncIterator[bytes]:
+        """Read one body and hold its share until the caller is done with it.
+
+        Raises:
+            RequestError: 413 when it is larger than `bytes_max`, 408 when it does not end in
+                `BODY_S_MAX`, 400 when the client went away.
+            BusyError: The others have taken all that there is.
+        """
+        held = 0
+
+        async def counting() -> MutableMapping[str, Any]:
+            nonlocal held
+            message = await receive()
+            size = len(message.get("body", b""))
+            held += size
+            self.taken += size
+            if self.taken > self._bytes_max:
+                raise BusyError("too many request bodies are under way", _RETRY_AFTER_S)
+            return message
+
+        try:
+            try:
+                async with asyncio.timeout(BODY_S_MAX):
+                    body = await read_body(counting, bytes_max)
+            except TimeoutError:
+                raise RequestError(408, "timeout", f"the body took over {BODY_S_MAX} s") from None
+            yield body
+        finally:
+            self.taken -= held
+
+
+def _accept(headers: Headers) -> bytes:
+    return next((value for name, value in headers if name == _ACCEPT), b"")
+
+
+def _without_body(send: Send) -> Send:
+    """Return a `send` that leaves bodies out: HEAD is GET without one."""
+
+    async def send_head(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_head
 
 
 def check_min_size(text: bytes, size: int) -> None:

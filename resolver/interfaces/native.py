@@ -8,6 +8,7 @@ gets the bare bundle; its bytes are what `verify` checks.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import cbor2
@@ -15,7 +16,7 @@ import msgspec
 import orjson
 
 from ledger.core import identifier, statement
-from ledger.core.bundle import Bundle
+from ledger.core.bundle import Bundle, Disclosure
 from ledger.core.bundle_build import current_bundle, history_bundle, reading_bundle
 from ledger.core.identifier import Identifier
 from ledger.core.question import Moment, Size, Time
@@ -143,10 +144,29 @@ def history(view: View, path: str, query_string: bytes, accept: bytes) -> Answer
     )
 
 
-def readings(
-    view: View, archives: Archive, path: str, query_string: bytes, accept: bytes
-) -> Answer:
-    """Answer `GET /v1/readings/{identifier}`: a page, or one reading with its proof.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disclosed:
+    """One reading taken out of its archive, to be proved under a head.
+
+    Attributes:
+        identifier: Whose reading it is asked as.
+        stream: The gateway's stream.
+        anchor_index: Log index of the batch's anchor.
+        disclosure: The reading, its salt and its path.
+        since: Log size that the asker has seen, or None.
+    """
+
+    identifier: Identifier
+    stream: Identifier
+    anchor_index: int
+    disclosure: Disclosure
+    since: int | None
+
+
+def readings(archives: Archive, path: str, query_string: bytes, size: int) -> "Answer | Disclosed":
+    """Answer `GET /v1/readings/{identifier}`: a page, or one reading for `reading_proof`.
+
+    Opens archives, so it runs in a thread, and looks at nothing of the ledger that changes.
 
     Raises:
         RequestError, IdentifierError: 400, 404 or 409 with the rule.
@@ -155,7 +175,7 @@ def readings(
     found = query.fields(query_string, READINGS_FIELDS)
     proved = query.one(found, "prove")
     if proved is not None:
-        return _one_reading(view, archives, ident, found, proved, accept)
+        return _disclosed(archives, ident, found, proved)
     limit = query.number(found, "limit", READINGS_PER_PAGE_MAX) or READINGS_PER_PAGE
     from_us = query.microseconds(found, "from", 0)
     to_us = query.microseconds(found, "to", 2**53 - 1)
@@ -170,8 +190,25 @@ def readings(
     else:
         last = None  # the page reached the end
     cursor = None if last is None else f"{last.row_us}.{last.anchor_index}.{last.leaf}"
-    shown = {"identifier": ident.text, "size": view.size, "readings": page, "cursor": cursor}
-    return json_answer(200, shown, _size(view))
+    shown = {"identifier": ident.text, "size": size, "readings": page, "cursor": cursor}
+    return json_answer(200, shown, (b"xinbiao-size", str(size).encode()))
+
+
+def reading_proof(view: View, found: Disclosed, accept: bytes) -> Answer:
+    """Answer with the bundle that proves a disclosed reading.
+
+    Raises:
+        RequestError: 409 when `since` is beyond this head.
+    """
+    bundle = reading_bundle(
+        view,
+        found.identifier,
+        stream=found.stream,
+        anchor_index=found.anchor_index,
+        disclosure=found.disclosure,
+        last_seen_size=_checked_since(found.since, view),
+    )
+    return _bundle_answer(200, bundle, _proof_type(accept) or PROOF_JSON, view)
 
 
 def stream(view: View, archives: Archive, path: str) -> Answer:
@@ -330,14 +367,9 @@ def _size_at(view: View, at: Moment) -> int:
     return at.size
 
 
-def _one_reading(
-    view: View,
-    archives: Archive,
-    ident: Identifier,
-    found: Mapping[str, list[str]],
-    proved: str,
-    accept: bytes,
-) -> Answer:
+def _disclosed(
+    archives: Archive, ident: Identifier, found: Mapping[str, list[str]], proved: str
+) -> Disclosed:
     stream_text = query.one(found, "stream")
     if stream_text is None:
         raise RequestError(400, "malformed", "parameter stream: `prove` needs it")
@@ -346,18 +378,17 @@ def _one_reading(
         raise RequestError(400, "malformed", "parameter prove: SEQUENCE.LEAF")
     stream_id = identifier.parse(stream_text)
     sequence = query.decimal(sequence_text, "prove")
+    since = query.number(found, "since")
     anchor_index, disclosure = archives.disclose(
         stream_id, sequence, query.decimal(leaf_text, "prove")
     )
-    bundle = reading_bundle(
-        view,
-        ident,
+    return Disclosed(
+        identifier=ident,
         stream=stream_id,
         anchor_index=anchor_index,
         disclosure=disclosure,
-        last_seen_size=_since(found, view),
+        since=since,
     )
-    return _bundle_answer(200, bundle, _proof_type(accept) or PROOF_JSON, view)
 
 
 def _reading_json(found: Found) -> dict[str, Any]:
@@ -386,7 +417,10 @@ def _place(cursor: str | None) -> Place | None:
 
 
 def _since(found: Mapping[str, list[str]], view: View) -> int | None:
-    since = query.number(found, "since")
+    return _checked_since(query.number(found, "since"), view)
+
+
+def _checked_since(since: int | None, view: View) -> int | None:
     if since is None:
         return None
     if not 0 < since <= view.size:

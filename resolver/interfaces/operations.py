@@ -19,12 +19,13 @@ from starlette.exceptions import HTTPException
 
 from ledger.core import identifier, reading, tile
 from ledger.errors import LedgerError
+from resolver.core.ports import View
 from resolver.core.projection import rfc3339
 from resolver.errors import RequestError, ResolverError
 from resolver.interfaces import entries, native
 from resolver.interfaces import query as queries
 from resolver.interfaces.answer import Answer, json_answer, problem, problem_of
-from resolver.interfaces.http import Reads, read_body
+from resolver.interfaces.http import Reads
 
 _ARCHIVE: Final = "/v1/archive/"
 
@@ -74,7 +75,10 @@ def _reads(app: FastAPI, reads: Reads) -> None:
     def read(path: str, summary: str, allowed: frozenset[str]) -> None:
         async def answer(request: Request) -> Response:
             scope = request.scope
-            found = reads.get(scope["path"], scope["query_string"], scope["headers"])
+            asked = scope["path"], scope["query_string"], scope["headers"]
+            if path.startswith(native.READINGS):
+                return _response(await reads.get_readings(*asked))
+            found = reads.get(*asked)
             if found is None:
                 raise RequestError(404, "not-found", "no such resource")
             return _response(found)
@@ -109,8 +113,8 @@ def _reads(app: FastAPI, reads: Reads) -> None:
 def _writes(app: FastAPI, reads: Reads) -> None:
     @app.post("/v1/resolve", summary="Resolve many identifiers under one checkpoint")
     async def resolve_many(request: Request) -> Response:
-        body = await read_body(request.receive, native.BATCH_BODY_BYTES_MAX)
-        return _response(native.resolve_batch(reads.view, body))
+        async with reads.bodies.read(request.receive, native.BATCH_BODY_BYTES_MAX) as body:
+            return _response(native.resolve_batch(_view(reads, request), body))
 
     @app.post("/entries", summary="Register statements", status_code=303)
     async def register(
@@ -119,15 +123,15 @@ def _writes(app: FastAPI, reads: Reads) -> None:
         prefer: Annotated[str, Header()] = "",
         accept: Annotated[str, Header()] = "*/*",
     ) -> Response:
-        body = await read_body(request.receive, entries.BODY_BYTES_MAX)
-        answer = await entries.register(
-            reads.node, content_type, body, prefer=prefer, accept=accept
-        )
+        async with reads.bodies.read(request.receive, entries.BODY_BYTES_MAX) as body:
+            answer = await entries.register(
+                reads.node, content_type, body, prefer=prefer, accept=accept
+            )
         return _response(answer)
 
     @app.get("/entries/{entry_id}", summary="One log entry with its inclusion path")
-    async def entry(entry_id: str) -> Response:
-        return _response(entries.entry(reads.view, entry_id))
+    async def entry(request: Request, entry_id: str) -> Response:
+        return _response(entries.entry(_view(reads, request), entry_id))
 
     @app.put(
         _ARCHIVE + "{place:path}",
@@ -146,8 +150,12 @@ async def _put_archive(reads: Reads, request: Request, place: str) -> None:
         raise RequestError(400, "malformed", "path: /v1/archive/{stream}/{sequence}")
     stream = identifier.parse(stream_text)
     sequence = queries.decimal(sequence_text, "sequence")
-    body = await read_body(request.receive, reading.ARCHIVE_BYTES_MAX)
-    await reads.archives.put(stream, sequence, body)
+    async with reads.bodies.read(request.receive, reading.ARCHIVE_BYTES_MAX) as body:
+        await reads.archives.put(stream, sequence, body)
+
+
+def _view(reads: Reads, request: Request) -> View:
+    return reads.view_for(request.scope["headers"])
 
 
 def _health(app: FastAPI, reads: Reads) -> None:
@@ -166,8 +174,10 @@ def _health(app: FastAPI, reads: Reads) -> None:
         return Response("ready\n", media_type="text/plain")
 
     @app.get("/v1/status", summary="Where this node stands")
-    async def status() -> Response:
-        return _response(json_answer(200, await _status(reads, started_ms)))
+    async def status(request: Request) -> Response:
+        _view(reads, request)
+        shown = await _status(reads, started_ms)
+        return _response(json_answer(200, shown, entries.size_header(shown["size"])))
 
     registry = CollectorRegistry()
     registry.register(_Metrics(reads))
