@@ -9,7 +9,7 @@ Nothing here is verified; that is `client`'s.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -79,7 +79,7 @@ def bad_items(value: object) -> tuple[tuple[int, str], ...]:
     return tuple(
         (number, str(reason)[:_REASON_CHARS_MAX])
         for number, reason in (item for item in value if isinstance(item, list) and len(item) == 2)
-        if isinstance(number, int)
+        if isinstance(number, int) and not isinstance(number, bool)
     )
 
 
@@ -90,6 +90,7 @@ class Wire:
         url: The node's base URL.
         timeout_s: Longest silence within one request.
         transport: Another way to the node (tests serve from the same process).
+        sleep: Waits between attempts.
     """
 
     def __init__(
@@ -98,8 +99,10 @@ class Wire:
         *,
         timeout_s: float = TIMEOUT_S,
         transport: httpx2.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.url = url.rstrip("/")
+        self._sleep = sleep
         self._http = httpx2.AsyncClient(
             timeout=timeout_s,
             follow_redirects=False,
@@ -135,16 +138,16 @@ class Wire:
                 if reply.status not in _AGAIN:
                     return reply
                 why, wait_s = _busy(reply), max(pause_s, reply.retry_after_s or 0)
-            except (httpx2.TransportError, httpx2.StreamError) as error:
+            except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+                raise UnreachableError(f"{self.url}: {error} Check the URL") from None
+            except (httpx2.HTTPError, httpx2.StreamError) as error:
                 why, wait_s = f"{type(error).__name__}: {error}", pause_s
-            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-                raise UnreachableError(f"{self.url}: {error}: check the URL") from None
             if loop.time() + wait_s > deadline_s:
                 raise UnreachableError(
                     f"{self.url} does not answer ({why}): is the node running? "
                     "`xinbiao node run` starts it, --context chooses another"
                 )
-            await asyncio.sleep(wait_s)
+            await self._sleep(wait_s)
             pause_s = min(2 * pause_s, RETRY_S_MAX)
 
     async def _once(
