@@ -24,6 +24,7 @@ from edge_agent.errors import SpoolError, StatusError
 from edge_agent.settings import load_settings
 from ledger.core import keys
 from ledger.core.reading import decode_reading
+from simulations.load import prebuild, run_load
 from tests.conftest import Mosquitto
 from tests.integration.edge_http_node import HttpMemoryNode
 
@@ -295,17 +296,13 @@ async def test_memory_stays_within_its_bound_under_load(lab: Lab) -> None:
     async with Process(config) as agent:
         await lab.connected()
         total = 20_000
-        lines = "".join(
-            json.dumps({"v": number, "ts": 1_800_000_000_000 + number}) + "\n"
-            for number in range(total)
-        )
-        publisher = await asyncio.create_subprocess_exec(
-            "mosquitto_pub",
-            *("-p", str(lab.mosquitto.port), "-q", "1", "-l", "-t", "plant/pump/t"),
-            stdin=asyncio.subprocess.PIPE,
-        )
+        messages = [
+            prebuild("plant/pump/t", json.dumps({"v": n, "ts": 1_800_000_000_000 + n}).encode())
+            for n in range(total)
+        ]
         began = time.monotonic()
-        await publisher.communicate(lines.encode())
+        report = await run_load(messages, host="127.0.0.1", port=lab.mosquitto.port)
+        assert report.acknowledged == total
         await until(lambda: sum(entry.anchor.count for entry in lab.node.logged) == total)
         print(f"{total / (time.monotonic() - began):,.0f} readings/s")
         out = await agent.end(signal.SIGTERM)
