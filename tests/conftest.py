@@ -94,6 +94,7 @@ class Mosquitto:
     binary: str
     folder: Path
     port: int
+    options: tuple[str, ...] = ()  # further lines of its configuration
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -106,6 +107,7 @@ class Mosquitto:
             f"persistence_location {self.folder}/",
             "max_queued_messages 0",  # no limit: a slow test must not lose what it counts
             "log_dest stderr",
+            *self.options,
         ]
         if os.geteuid() == 0:
             lines.append("user root")  # else it gives up root and cannot write to the test's folder

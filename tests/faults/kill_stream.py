@@ -1,24 +1,21 @@
 """Kill node and gateway agent with SIGKILL, again and again, during a stream; then count.
 
-Everything is what a plant runs: `xinbiao init`, `xinbiao node run`, `xinbiao agent run`, Mosquitto. A
-publisher sends numbered readings at a steady rate, QoS 1; the value of reading k is k. At random moments
-(one seed) node or agent is killed and started again at once, with nobody at a terminal: keys are
-encrypted, the passphrase comes from the credential file. At the end everything that the broker
-acknowledged to the publisher must be at the node exactly once, and the anchors in the log must be one
-unbroken chain.
+Everything is what a plant runs (`kill_plant`): Mosquitto, `xinbiao node run`, `xinbiao agent run`. A
+publisher sends numbered readings at a steady rate, QoS 1; the value of reading k is k. At moments chosen by
+one seed (any moment, just after a write to the log of either database, amid a start) node or agent is killed
+and started again at once. Meanwhile somebody reads the node's checkpoints. At the end a stranger audits what
+is there (`kill_audit`): everything that the broker acknowledged to the publisher is at the node exactly once,
+on the disk and in its answers; the anchors are one unbroken chain; no checkpoint ever shown was taken back.
 
 As a program: `python -m tests.faults.kill_stream --kills 50` prints the counts; the exit code is 1 on any
-loss or double. `tests/faults/test_kill_stream.py` runs it.
+fault. `tests/faults/test_kill_stream.py` runs it.
 """
 
 import argparse
 import asyncio
-import base64
 import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,284 +27,224 @@ from typing import Any
 
 import httpx2
 
-from edge_agent.adapters.status_file import Status, read_status
-from edge_agent.errors import StatusError
-from ledger.core import operation, statement
-from ledger.core.operation import Anchor
+from ledger.core.keys import PublicKey, public_from_pem
+from ledger.core.policy import TrustFile
 from simulations.load import LoadReport, numbered, run_load
-from tests.conftest import CHECKOUT, Mosquitto, free_port
+from tests.conftest import Mosquitto, free_port
+from tests.faults.kill_audit import (
+    Log,
+    judge_anchors,
+    judge_archive,
+    judge_counts,
+    judge_log,
+    read_log,
+)
+from tests.faults.kill_plant import CHANNELS, MACHINES, STREAM, Plant
 from xinbiao.client import Client
 
-MACHINES, CHANNELS = 4, 5
-NODE_START_S = AGENT_START_S = 30.0
-SETTLE_S_MAX = 120.0
-STREAM = "hdl:lab.1/gw-1"
 PAGE = 1_000
+LOOK_S = 0.1
+INFLIGHT_MAX = 1_000  # messages that the broker sends again after a kill of the agent
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Outcome:
-    """What one run found."""
+    """What one run found.
+
+    Attributes:
+        acknowledged: Readings that the broker acknowledged to the publisher: 0 to so many.
+        kills: How often each process was killed.
+        moments: How often at which moment.
+        repeats: Messages that came again and were dropped, at least.
+        served: How often the node serves each value.
+        log: The node's log.
+        checkpoints: How many different ones were seen during the kills.
+        proved: Random readings that were disclosed and verified.
+        seconds: Duration.
+        faults: What is wrong; empty is what is wanted.
+    """
 
     acknowledged: int
-    kills: dict[str, int]
-    at_node: Counter[int]
-    anchors: list[tuple[Anchor, bytes]]
+    kills: Counter[str]
+    moments: Counter[str]
+    repeats: int
+    served: Counter[int]
+    log: Log
+    checkpoints: int
     proved: int
     seconds: float
-    status: Status
     faults: list[str] = field(default_factory=list)
-
-    def judge(self) -> None:
-        """Fill in what is wrong."""
-        expected = set(range(self.acknowledged))
-        missing = expected - self.at_node.keys()
-        doubled = {value: n for value, n in self.at_node.items() if n > 1}
-        if missing:
-            self.faults.append(f"{len(missing)} acknowledged readings are lost: {min(missing)} …")
-        if doubled:
-            self.faults.append(f"{len(doubled)} readings are doubled: {min(doubled)} …")
-        previous: bytes | None = None
-        for number, (anchor, digest) in enumerate(self.anchors):
-            if (anchor.sequence, anchor.previous) != (number, previous):
-                self.faults.append(f"anchor {number} does not follow the one before")
-            previous = digest
-        total = sum(anchor.count for anchor, _ in self.anchors)
-        if total != self.at_node.total():
-            self.faults.append(f"{total} readings are anchored, {self.at_node.total()} are served")
 
     def lines(self) -> Iterator[str]:
         """Yield the counts for people."""
-        killed = ", ".join(f"{what} {count} times" for what, count in self.kills.items())
+        killed = ", ".join(f"{what} {count} times" for what, count in sorted(self.kills.items()))
+        moments = ", ".join(f"{count} {what}" for what, count in sorted(self.moments.items()))
         yield f"killed            {killed} in {self.seconds:.0f} s"
+        yield f"                  {moments}"
         yield f"acknowledged      {self.acknowledged:,} readings by the broker"
-        yield f"at the node       {len(self.at_node):,} once, {self.at_node.total():,} in all"
-        yield f"anchors           {len(self.anchors)} in one chain"
+        yield f"at the node       {len(self.served):,} different, {self.served.total():,} in all"
+        yield f"repeats dropped   {self.repeats:,} or more"
+        yield f"statements        {self.log.statements} in {len(self.log.entries)} log entries"
+        yield f"anchors           {len(self.log.anchors)} in one chain"
+        yield f"checkpoints       {self.checkpoints} seen during the kills, each a head of the log"
         yield f"proved            {self.proved} random readings"
-        yield f"repeats dropped   {self.status.counters.get('duplicates', 0):,} since the last start"
         yield from (f"FAULT             {fault}" for fault in self.faults)
 
 
-class Plant:
-    """A folder with a network, and the two processes that are killed."""
-
-    def __init__(self, folder: Path, broker_port: int) -> None:
-        self.folder = folder
-        self.net = folder / "net"
-        self.http = free_port()
-        self.broker_port = broker_port
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.http}"
-
-    def _command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "xinbiao", "--dir", str(self.net), *words]
-
-    def run(self, *words: str) -> None:
-        """Run a command to its end."""
-        subprocess.run(
-            self._command(*words), cwd=CHECKOUT, check=True, capture_output=True, timeout=60
-        )
-
-    def start(self, what: str) -> None:
-        """Start `node` or `agent`; the node answers when this returns."""
-        with (self.folder / f"{what}.log").open("ab") as log:
-            self.running[what] = subprocess.Popen(
-                self._command(what, "run"),
-                cwd=CHECKOUT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-
-    def kill(self, what: str) -> None:
-        """End one with SIGKILL."""
-        process = self.running.pop(what)
-        process.kill()
-        process.wait()
-
-    def end(self) -> None:
-        """End both, politely."""
-        for process in self.running.values():
-            process.send_signal(signal.SIGTERM)
-        for process in self.running.values():
-            process.wait(30)
-
-    def prepare(self) -> None:
-        """Make the network, register what publishes, and set the agent up."""
-        self.run("init", "--port", str(self.http))
-        names = [*(f"lab.1/m{number}" for number in range(MACHINES)), "lab.1/gw-1"]
-        table = self.folder / "plant.csv"
-        table.write_text("identifier\n" + "\n".join(names) + "\n")
-        self.start("node")
-        self.wait_for_node()
-        self.run("register", str(table), "--yes")
-        settings = self.net / "agent.toml"
-        text = settings.read_text().replace("port = 1883", f"port = {self.broker_port}")
-        settings.write_text(
-            text.replace(
-                "[[mapping]]", "[batch]\nreadings_max = 500\nperiod_s = 1\n\n[[mapping]]", 1
-            )
-        )
-        self.start("agent")
-        self.wait_for_agent()
-
-    def wait_for_node(self) -> None:
-        """Wait until the node is ready."""
-        until = time.monotonic() + NODE_START_S
-        while time.monotonic() < until:
-            try:
-                if httpx2.get(f"{self.url}/readyz", timeout=2).status_code == 200:
-                    return
-            except httpx2.HTTPError:
-                time.sleep(0.05)
-        raise AssertionError((self.folder / "node.log").read_text())
-
-    def wait_for_agent(self) -> None:
-        """Wait until the agent is connected to the broker: what comes now is kept for it."""
-        until = time.monotonic() + AGENT_START_S
-        while time.monotonic() < until:
-            if self.status().source_connected:
-                return
-            time.sleep(0.05)
-        raise AssertionError((self.folder / "agent.log").read_text())
-
-    def status(self) -> Status:
-        """Return what the agent last wrote."""
-        try:
-            return read_status(self.net / "agent")
-        except StatusError:
-            return Status()
-
-    def settle(self) -> Status:
-        """Wait until the agent has passed on everything, and stays so."""
-        until = time.monotonic() + SETTLE_S_MAX
-        quiet_since, before = time.monotonic(), -1
-        while time.monotonic() < until:
-            status = self.status()
-            moving = (
-                status.readings_waiting
-                or status.backlog
-                or status.pushed != status.confirmed
-                or status.readings_accepted != before
-            )
-            if moving:
-                quiet_since, before = time.monotonic(), status.readings_accepted
-            elif time.monotonic() - quiet_since > 5:
-                return status
-            time.sleep(0.2)
-        raise AssertionError(f"the agent did not settle: {self.status()}")
+def find_mosquitto() -> str | None:
+    """Return where the broker is installed."""
+    return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 def run(folder: Path, *, kills: int, rate: int, seconds: float, seed: int) -> Outcome:
-    """Run the whole thing in an empty folder."""
-    binary = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    """Run the whole thing in an empty folder.
+
+    Args:
+        folder: Gets the network, the broker's files, and what the processes say.
+        kills: How many.
+        rate: Readings per second.
+        seconds: How long the stream is; the kills are spread over it.
+        seed: Chooses whom, when, and which readings are disclosed.
+    """
+    binary = find_mosquitto()
     assert binary is not None, "mosquitto is not installed (Debian package: mosquitto)"
     (folder / "mosquitto").mkdir()
-    broker = Mosquitto(binary, folder / "mosquitto", free_port())
+    options = (f"max_inflight_messages {INFLIGHT_MAX}",)
+    broker = Mosquitto(binary, folder / "mosquitto", free_port(), options)
     broker.start()
     plant = Plant(folder, broker.port)
     try:
         plant.prepare()
-        started = time.monotonic()
-        report, counts = asyncio.run(_storm(plant, kills, rate, seconds, seed))
-        assert report.lost is None, report.lost
-        plant.wait_for_node()
-        status = plant.settle()
-        outcome = Outcome(
-            acknowledged=report.acknowledged,
-            kills=counts,
-            at_node=asyncio.run(_readings(plant)),
-            anchors=list(_anchors(plant)),
-            proved=asyncio.run(_prove_some(plant, seed)),
-            seconds=time.monotonic() - started,
-            status=status,
-        )
+        return _run(plant, broker.port, kills=kills, rate=rate, seconds=seconds, seed=seed)
     finally:
         plant.end()
         broker.stop()
-    outcome.judge()
-    return outcome
 
 
-async def _storm(
-    plant: Plant, kills: int, rate: int, seconds: float, seed: int
-) -> tuple[LoadReport, dict[str, int]]:
-    """Publish and kill at the same time."""
+def _run(
+    plant: Plant, broker_port: int, *, kills: int, rate: int, seconds: float, seed: int
+) -> Outcome:
+    started = time.monotonic()
+    dice = random.Random(seed)
+    start_us = time.time_ns() // 1000
     messages = numbered(
         machines=MACHINES,
         channels=CHANNELS,
         count=int(rate * seconds),
-        start_us=time.time_ns() // 1000,
+        start_us=start_us,
+        period_us=1_000_000 // rate,
     )
-    async with asyncio.TaskGroup() as tasks:
-        publishing = tasks.create_task(
-            run_load(messages, host="127.0.0.1", port=plant.broker_port, per_second=rate)
-        )
-        killing = tasks.create_task(_kill(plant, kills, seconds, random.Random(seed)))
-    return publishing.result(), killing.result()
+    storm = _Storm(plant, kills, seconds / (kills + 1), dice)
+    load = run_load(messages, host="127.0.0.1", port=broker_port, per_second=rate)
+    report = asyncio.run(storm.run(load))
+    assert report.lost is None, report.lost
+    plant.wait_for_node()
+    status = plant.settle()
+    trust = TrustFile.parse((plant.net / "trust" / "lab.policy").read_bytes())
+    log = read_log(plant.url, trust)
+    judge_log(log, storm.notes, trust)
+    judge_anchors(log, STREAM, _agent_key(plant))
+    served, faults = asyncio.run(_served(plant, start_us, 1_000_000 // rate))
+    faults = log.faults + faults + judge_counts(served, report.acknowledged, "in the answers")
+    proved = asyncio.run(_prove_some(plant, dice))
+    if status.confirmed != len(log.anchors):
+        faults.append(f"the agent counts {status.confirmed} anchors, the log {len(log.anchors)}")
+    faults += [f"{what} ended with {code}" for what, code in plant.end().items() if code != 0]
+    kept, damaged = judge_archive(plant.data, log.anchors)
+    faults += damaged + judge_counts(kept, report.acknowledged, "on the disk")
+    return Outcome(
+        acknowledged=report.acknowledged,
+        kills=plant.kills,
+        moments=plant.moments,
+        repeats=plant.repeats,
+        served=served,
+        log=log,
+        checkpoints=len(storm.notes),
+        proved=proved,
+        seconds=time.monotonic() - started,
+        faults=faults,
+    )
 
 
-async def _kill(plant: Plant, kills: int, seconds: float, dice: random.Random) -> dict[str, int]:
-    counts = {"node": 0, "agent": 0}
-    mean = seconds / (kills + 1)
-    for _ in range(kills):
-        await asyncio.sleep(dice.uniform(0.4, 1.6) * mean)
-        what = dice.choice(("node", "agent"))
-        await asyncio.to_thread(plant.kill, what)
-        await asyncio.to_thread(plant.start, what)
-        counts[what] += 1
-    return counts
+def _agent_key(plant: Plant) -> PublicKey:
+    return public_from_pem((plant.net / "keys" / "agent.pub.pem").read_bytes())
 
 
-async def _readings(plant: Plant) -> Counter[int]:
-    """Return every value that the node serves, and how often."""
+class _Storm:
+    """Publishing, killing, and looking at checkpoints, at the same time."""
+
+    def __init__(self, plant: Plant, kills: int, mean_s: float, dice: random.Random) -> None:
+        self.notes: set[bytes] = set()
+        self._plant = plant
+        self._kills = kills
+        self._mean_s = mean_s
+        self._dice = dice
+
+    async def run(self, load: Any) -> LoadReport:
+        """Return what was published when everything is over."""
+        async with asyncio.TaskGroup() as tasks:
+            looking = tasks.create_task(self._look())
+            publishing = tasks.create_task(load)
+            await self._kill()
+            report: LoadReport = await publishing
+            looking.cancel()
+        return report
+
+    async def _kill(self) -> None:
+        started = time.monotonic()
+        while (done := self._plant.kills.total()) < self._kills:
+            due = started + (done + self._dice.uniform(0.6, 1.4)) * self._mean_s
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            what = self._dice.choice(("node", "agent"))
+            await asyncio.to_thread(self._plant.strike, what, self._dice)
+
+    async def _look(self) -> None:
+        """Read the checkpoint over and over; while the node is down there is none."""
+        async with httpx2.AsyncClient(base_url=self._plant.url, timeout=2) as client:
+            while True:
+                try:
+                    answer = await client.get("/checkpoint")
+                    if answer.status_code == 200:
+                        self.notes.add(answer.content)
+                except httpx2.HTTPError:
+                    pass
+                await asyncio.sleep(LOOK_S)
+
+
+async def _served(plant: Plant, start_us: int, period_us: int) -> tuple[Counter[int], list[str]]:
+    """Return every value that the node serves and how often, and what is wrong with its time."""
     found: Counter[int] = Counter()
+    faults = []
     async with Client(plant.url, None) as client:
         for machine in range(MACHINES):
             cursor = None
             while True:
                 page = await client.readings(f"lab.1/m{machine}", limit=PAGE, cursor=cursor)
-                found.update(int(one["value"]) for one in page["readings"])
+                for one in page["readings"]:
+                    number = int(one["value"])
+                    found[number] += 1
+                    if one["us"] != start_us + number * period_us:
+                        faults.append(f"reading {number} is served with another time")
                 cursor = page["cursor"]
                 if cursor is None:
                     break
-    return found
+    return found, faults
 
 
-def _anchors(plant: Plant) -> Iterator[tuple[Anchor, bytes]]:
-    """Yield the anchors of the log and the hash of each statement, in log order."""
-    size = int(httpx2.get(f"{plant.url}/checkpoint").text.splitlines()[1])
-    for index in range(size):
-        entry: dict[str, Any] = httpx2.get(f"{plant.url}/entries/1.{index}").json()
-        raw = base64.b64decode(entry["statement"])
-        if raw[:1] != b"\xd2":
-            continue
-        parsed = statement.parse(raw)
-        logged = operation.parse(parsed.payload)
-        if isinstance(logged, Anchor):
-            yield logged, parsed.hash
-
-
-async def _prove_some(plant: Plant, seed: int) -> int:
-    """Prove one random reading of each machine, verified by the client."""
-    dice = random.Random(seed)
-    trust = plant.net / "trust" / "lab.policy"
-    async with Client(plant.url, trust) as client:
+async def _prove_some(plant: Plant, dice: random.Random) -> int:
+    """Disclose one random reading of each machine; the client verifies it."""
+    async with Client(plant.url, plant.net / "trust" / "lab.policy") as client:
         for machine in range(MACHINES):
-            page = await client.readings(f"lab.1/m{machine}", limit=PAGE)
+            name = f"lab.1/m{machine}"
+            page = await client.readings(name, limit=PAGE)
             one = dice.choice(page["readings"])
             answer = await client.prove_reading(
-                f"lab.1/m{machine}",
-                stream=one["stream"],
-                sequence=one["sequence"],
-                leaf=one["leaf"],
+                name, stream=one["stream"], sequence=one["sequence"], leaf=one["leaf"]
             )
-            proved = answer.verdict.reading
-            assert proved is not None
-            assert proved.value == one["value"]
+            proved = answer.verdict.proved
+            assert proved is not None, "a reading was asked"
+            assert proved.attributed, "the gateway may speak for its plant"
+            assert (proved.reading.value, proved.reading.us) == (one["value"], one["us"])
     return MACHINES
 
 
