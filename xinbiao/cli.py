@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
-import click
 import typer
 
 from edge_agent.errors import EdgeError
@@ -18,7 +17,7 @@ from ledger.errors import LedgerError
 from simulations.errors import SimulationError
 from xinbiao.commands import ask, change, own, run, start
 from xinbiao.commands.session import Session
-from xinbiao.errors import FAILED, USAGE, XinbiaoError, exit_code
+from xinbiao.errors import FAILED, XinbiaoError, exit_code
 from xinbiao.settings import choose_language
 from xinbiao.words import Words
 
@@ -88,19 +87,24 @@ def run_command(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
         result = app(arguments, standalone_mode=False)
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         return _INTERRUPTED
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        return USAGE
+    except typer.TyperException as error:
+        return _misused(error)
     except _OURS as error:
         print(f"xinbiao: {error}", file=sys.stderr)
         return exit_code(error)
     except BaseExceptionGroup as group:
         return _end_of_group(group)
     return result if isinstance(result, int) else 0
+
+
+def _misused(error: typer.TyperException) -> int:
+    """Tell what is wrong with the words of a command line; nothing at all gets the help."""
+    text = error.format_message()
+    if text:
+        print(f"xinbiao: {text}\n`xinbiao --help` shows what there is", file=sys.stderr)
+    return error.exit_code
 
 
 def _end_of_group(group: BaseExceptionGroup[BaseException]) -> int:

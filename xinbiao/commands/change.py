@@ -36,6 +36,7 @@ from xinbiao.values import parse_given, place, removed
 REGISTER: Final = "Register"
 RETIRE_REASONS: Final = ("unstated", "end-of-life", "registered-in-error", "replaced", "ordered")
 _BAD_ROWS_SHOWN: Final = 20
+_NOT_DONE: Final = frozenset(("bad", "refused", "not done"))
 _TABLES: Final = frozenset((".csv", ".tsv", ".txt"))
 _LATER: Final = frozenset((".xlsx", ".xls", ".ods", ".jsonl"))
 Key = Annotated[str, typer.Option("--key", metavar="NAME", help="Key file that signs")]
@@ -75,7 +76,7 @@ def register(
     if suffix in _TABLES:
         if values:
             raise UsageError(here.say("--value belongs to one identifier; a table has columns"))
-        asyncio.run(_register_table(here, file, template, in_name_of, key))
+        asyncio.run(_register_table(here, here.context(), file, template, in_name_of, key))
         return
     if template is not None:
         raise UsageError(here.say("--id belongs to a table"))
@@ -235,9 +236,13 @@ def _tell(here: Session, receipt: Receipt | None, ident: Identifier, done: str) 
 
 
 async def _register_table(
-    here: Session, file: Path, template_text: str | None, in_name_of: str, key: str
+    here: Session,
+    context: Context,
+    file: Path,
+    template_text: str | None,
+    in_name_of: str,
+    key: str,
 ) -> None:
-    context = here.context()
     prefix = _registering_prefix(context, in_name_of)
     sheet = await asyncio.to_thread(read_table, file)
     template = Template.choose(template_text, sheet.columns)
@@ -260,7 +265,7 @@ async def _register_table(
                 await carry_out(client, signer, plan, journal, advance)
             lines = report(plan, journal)
             await asyncio.to_thread(write_report, result_path(file), lines)
-            journal.delete()
+            await asyncio.to_thread(journal.delete)
     _show_report(here, lines, result_path(file))
 
 
@@ -322,5 +327,5 @@ def _show_report(here: Session, lines: Sequence[Line], file: Path) -> None:
         {"states": counts, "result": str(file)},
         [text or here.say("no rows"), here.say("every row: {file}", file=file)],
     )
-    if counts.get("refused") or counts.get("not done"):
+    if counts.keys() & _NOT_DONE:
         raise typer.Exit(FAILED)

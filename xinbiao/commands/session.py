@@ -8,8 +8,8 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -70,19 +70,21 @@ class Session:
         """
         return choose_trust(self.folder, given, self.context_name)
 
-    def client(self, context: Context) -> Client:
-        """Return a client that verifies, and remembers what it saw.
+    @asynccontextmanager
+    async def client(self, context: Context) -> AsyncIterator[Client]:
+        """Open a client that verifies, and remembers what it saw.
 
         Raises:
             UsageError: The trust file is another network's.
             TrustFileError: It cannot be used.
         """
-        trust = read_trust(context.trust)
+        trust = await asyncio.to_thread(read_trust, context.trust)
         if trust.network != context.network:
             raise UsageError(
                 f"{context.trust} is of network {trust.network}, the context says {context.network}"
             )
-        return Client(context.url, trust, memory=self.folder / SEEN)
+        async with Client(context.url, trust, memory=self.folder / SEEN) as client:
+            yield client
 
     # ------------------------------------------------------------ output
 

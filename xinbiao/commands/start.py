@@ -14,7 +14,7 @@ from xinbiao.commands.session import Session, session, table, until_signal
 from xinbiao.describe import clean, verdict_json, verdict_lines
 from xinbiao.errors import FAILED, STALE, AnswerError, XinbiaoError
 from xinbiao.growth import Growth, growth
-from xinbiao.settings import new_folder
+from xinbiao.settings import Context, new_folder
 from xinbiao.system import now_s
 
 START: Final = "Start"
@@ -105,14 +105,14 @@ def doctor(ctx: typer.Context) -> None:
     else:
         findings += check.check_trust(context, now_s())
         if not any(one.level == "error" for one in findings):
-            findings += asyncio.run(_reach(here, context.prefix or "hdl:"))
+            findings += asyncio.run(_reach(here, context))
     show_findings(here, [(one.level, one.what, one.detail) for one in findings])
 
 
-async def _reach(here: Session, prefix: str) -> list[Any]:
+async def _reach(here: Session, context: Context) -> list[Any]:
     from xinbiao import doctor as check
 
-    context = here.context()
+    prefix = context.prefix or "hdl:"
     try:
         async with here.client(context) as client:
             answer = await client.resolve(prefix)
