@@ -42,6 +42,7 @@ _log = logging.getLogger(__name__)
 _ACCEPT: Final = b"accept"
 _MIN_SIZE: Final = b"xinbiao-min-size"
 BODY_S_MAX: Final = 60
+BODY_DRAINED_BYTES_MAX: Final = 16 * 1024 * 1024
 BODIES_BYTES_MAX: Final = 128 * 1024 * 1024
 _RETRY_AFTER_S: Final = 1
 
@@ -252,6 +253,9 @@ def check_min_size(text: bytes, size: int) -> None:
 async def read_body(receive: Receive, bytes_max: int) -> bytes:
     """Read a request body within a bound.
 
+    What is somewhat too large is read to its end and thrown away: who is cut off while sending may
+    never see the answer.
+
     Raises:
         RequestError: 413 when it is larger, 400 when the client went away.
     """
@@ -263,8 +267,12 @@ async def read_body(receive: Receive, bytes_max: int) -> bytes:
             raise RequestError(400, "malformed", "the request ended before its body")
         part: bytes = message.get("body", b"")
         total += len(part)
-        if total > bytes_max:
-            raise RequestError(413, "too-large", f"a body of more than {bytes_max} bytes")
-        parts.append(part)
-        if not message.get("more_body", False):
+        if total <= bytes_max:
+            parts.append(part)
+        else:
+            parts.clear()
+        ended = not message.get("more_body", False)
+        if ended and total <= bytes_max:
             return b"".join(parts)
+        if ended or total > bytes_max + BODY_DRAINED_BYTES_MAX:
+            raise RequestError(413, "too-large", f"a body of more than {bytes_max} bytes")
