@@ -233,8 +233,9 @@ class _Run:
                 self.failure = PlantError(f"the broker at {host}:{port} stayed away: {lost}")
                 break
             try:
-                async with asyncio.timeout(retry_s):
-                    await self._stop.wait()
+                # Not asyncio.timeout: in Python 3.11.2 (Debian 12) it takes the cancellation that the
+                # ended task group above has counted for its own, and lets it out.
+                await asyncio.wait_for(self._stop.wait(), retry_s)
             except TimeoutError:
                 retry_s = min(2 * retry_s, RETRY_S_MAX)
         self._ended_s = self._clock()
