@@ -86,13 +86,20 @@ class Client:
         now: Now = now_s,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
-        self._trust = read_trust(Path(trust)) if isinstance(trust, str | Path) else trust
+        self._trust = Path(trust) if isinstance(trust, str) else trust
         self._max_age_s = max_age_s
         self._memory = LastSeen(memory)
         self._now = now
         self._wire = Wire(url, timeout_s=timeout_s, transport=transport)
 
     async def __aenter__(self) -> Self:
+        """Read the trust file, if a path was given.
+
+        Raises:
+            TrustFileError: It cannot be used.
+        """
+        if self._trust is not None:
+            await self._trusted()
         return self
 
     async def __aexit__(
@@ -172,7 +179,7 @@ class Client:
         question: Question,
         at: Moment | None = None,
     ) -> Answer:
-        network = self._trusted().network
+        network = (await self._trusted()).network
         seen = await asyncio.to_thread(self._memory.get, network)
         answer = await self._bundle(path, text, query, question, at, seen)
         verdict = answer.verdict
@@ -200,7 +207,7 @@ class Client:
             if reply.status >= 400:
                 reply.refuse()
             raise AnswerError(f"{self._wire.url}: no proof in the answer; is this a node?")
-        trust = self._trusted()
+        trust = await self._trusted()
         verdict = verify(
             reply.body,
             text,
@@ -214,9 +221,11 @@ class Client:
         )
         return Answer(verdict=verdict, bundle=reply.body)
 
-    def _trusted(self) -> TrustFile:
+    async def _trusted(self) -> TrustFile:
         if self._trust is None:
             raise UsageError("nothing can be proved without a trust file: give one (--trust FILE)")
+        if isinstance(self._trust, Path):
+            self._trust = await asyncio.to_thread(read_trust, self._trust)
         return self._trust
 
     # ------------------------------------------------------------ without a proof

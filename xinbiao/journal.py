@@ -17,9 +17,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
-from typing import Any, Final, Self
+from threading import Lock
+from typing import Any, Final, Self, TypeAlias
 
 from xinbiao.errors import InputError
+
+Made: TypeAlias = tuple[Sequence[tuple[int, str]], bytes]
+"""Row and identifier of each item, and the signed statement."""
 
 VERSION: Final = 1
 JOURNAL_BYTES_MAX: Final = 4 * 1024 * 1024 * 1024
@@ -70,6 +74,7 @@ class Journal:
         self._file = file
         self._pending: dict[int, Pending] = {}
         self._next = 0
+        self._writing = Lock()  # one thread keeps while another settles
         self.outcomes: dict[str, Outcome] = {}
         """What is known so far, by identifier."""
 
@@ -104,33 +109,36 @@ class Journal:
         """Statements without an outcome, in the order they were signed."""
         return tuple(self._pending.values())
 
-    def keep(self, kind: str, made: Sequence[tuple[Sequence[tuple[int, str]], bytes]]) -> None:
-        """Keep signed statements: (row and identifier of each item, bytes). Synced on return.
+    def keep(self, kind: str, made: Sequence[Made]) -> list[Pending]:
+        """Keep signed statements; on return they are synced, and may be sent.
 
         Raises:
             InputError: The disk refuses; nothing may be sent.
         """
-        lines = []
-        for items, raw in made:
-            one = Pending(
-                number=self._next,
+        kept = [
+            Pending(
+                number=number,
                 kind=kind,
                 rows=tuple(row for row, _ in items),
                 identifiers=tuple(text for _, text in items),
                 statement=raw,
             )
-            self._next += 1
-            self._pending[one.number] = one
-            lines.append(
-                {
-                    "sent": one.number,
-                    "kind": kind,
-                    "rows": one.rows,
-                    "identifiers": one.identifiers,
-                    "statement": b64encode(raw).decode(),
-                }
-            )
+            for number, (items, raw) in enumerate(made, self._next)
+        ]
+        self._next += len(kept)
+        self._pending |= {one.number: one for one in kept}
+        lines = [
+            {
+                "sent": one.number,
+                "kind": kind,
+                "rows": one.rows,
+                "identifiers": one.identifiers,
+                "statement": b64encode(one.statement).decode(),
+            }
+            for one in kept
+        ]
         self._append(lines, sync=True)
+        return kept
 
     def settle(self, number: int, outcomes: Sequence[Outcome]) -> None:
         """Note what became of a statement."""
@@ -144,10 +152,11 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
     def _append(self, lines: Sequence[Mapping[str, Any]], *, sync: bool) -> None:
+        text = b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
         try:
-            for line in lines:
-                self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
-            self._file.flush()
+            with self._writing:
+                self._file.write(text)
+                self._file.flush()
             if sync:
                 os.fsync(self._file.fileno())
         except OSError as error:

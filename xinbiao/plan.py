@@ -262,7 +262,11 @@ def _wanted(
 
 
 def make_plan(
-    sheet: Sheet, template: Template, prefix: str, known: Mapping[str, Mapping[str, Any]]
+    sheet: Sheet,
+    template: Template,
+    prefix: str,
+    known: Mapping[str, Mapping[str, Any]],
+    asked: tuple[list[Wanted], list[BadRow]] | None = None,
 ) -> Plan:
     """Sort the rows of a table.
 
@@ -271,11 +275,13 @@ def make_plan(
         template: Makes the identifiers.
         prefix: The prefix that registers, canonical.
         known: Key text → what the node says of the identifiers that exist.
+        asked: What `wanted_rows` gave for this table, where that is known already.
 
     Raises:
         TableError: A column cannot become a value.
     """
-    rows, bad = wanted_rows(sheet, template, prefix)
+    rows, bad = asked or wanted_rows(sheet, template, prefix)
+    bad = list(bad)
     new: list[Wanted] = []
     changed: list[Change] = []
     same: list[Wanted] = []

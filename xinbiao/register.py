@@ -1,9 +1,9 @@
 """Register a table: plan, sign, keep, send, report; resumable at any moment.
 
-Theory of operation: `prepare` finishes what an interrupted run left in the journal (the same bytes again),
-then asks the node what exists and makes the plan. `carry_out` signs new rows in statements of many items
+Theory of operation: `settle` finishes what an interrupted run left in the journal (the same bytes again);
+`plan_table` asks the node what exists and makes the plan. `carry_out` signs new rows in statements of many items
 and changed rows one by one, keeps them in the journal, sends them in bodies of many statements, and notes
-every outcome. A registration of many is all or nothing and its refusal names the bad items: these rows
+every outcome; the next round is signed while one is under way. A registration of many is all or nothing and its refusal names the bad items: these rows
 are refused, the others signed again without them.
 
 After an interruption the table is compared again, so whatever was logged is `same` by then; the journal
@@ -16,6 +16,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -23,7 +24,7 @@ from ledger.core.receipt import Receipt
 from ledger.errors import Rejection
 from xinbiao.client import Client
 from xinbiao.errors import InputError
-from xinbiao.journal import REGISTER, UPDATE, Journal, Outcome, Pending
+from xinbiao.journal import REGISTER, UPDATE, Journal, Made, Outcome, Pending
 from xinbiao.last_seen import replace_file
 from xinbiao.plan import (
     Change,
@@ -42,7 +43,7 @@ T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Takes rows done and rows in all."""
 
-STATEMENTS_PER_ROUND: Final = 32  # signed, synced and sent together
+STATEMENTS_PER_ROUND: Final = 8  # signed, synced and sent together: about 4,000 rows
 CHANGES_PER_ROUND: Final = 512
 _FORMULA: Final = ("=", "+", "-", "@")
 
@@ -92,7 +93,8 @@ async def plan_table(client: Client, sheet: Sheet, template: Template, prefix: s
         TableError: A column cannot become a value.
         XinbiaoError: The node gives no answer.
     """
-    rows, _ = await asyncio.to_thread(wanted_rows, sheet, template, prefix)
+    asked = await asyncio.to_thread(wanted_rows, sheet, template, prefix)
+    rows, _ = asked
     answers = await client.look_up([row.identifier.text for row in rows])
     known: dict[str, dict[str, Any]] = {}
     for row, answer in zip(rows, answers, strict=True):
@@ -104,7 +106,7 @@ async def plan_table(client: Client, sheet: Sheet, template: Template, prefix: s
                 f"row {row.row}: the node cannot read {shown(row.identifier.text)}: "
                 f"{shown(str(answer.get('detail')))}"
             )
-    return await asyncio.to_thread(make_plan, sheet, template, prefix, known)
+    return await asyncio.to_thread(make_plan, sheet, template, prefix, known, asked)
 
 
 async def settle(client: Client, journal: Journal) -> None:
@@ -126,33 +128,62 @@ async def carry_out(
         XinbiaoError: The node gives no answer; run again, nothing is lost.
     """
     total = len(plan.new) + len(plan.changed)
-    done = 0
-    progress(done, total)
-    for part in _batches(tuple(statements_of(plan.new)), STATEMENTS_PER_ROUND):
-        await _register(client, signer, journal, part)
-        done += sum(len(rows) for rows in part)
-        progress(done, total)
-    for changes in _batches(plan.changed, CHANGES_PER_ROUND):
-        await _update(client, signer, journal, changes)
-        done += len(changes)
-        progress(done, total)
+    done = len(journal.outcomes)
+
+    def tell() -> None:
+        progress(min(total, len(journal.outcomes) - done), total)
+
+    tell()
+    rows = {one.identifier.text: one for one in plan.new}
+    groups = list(statements_of(plan.new))
+    while groups:  # again without the rows that the ledger refuses by name
+        rounds = [
+            partial(_sign_groups, signer, part) for part in _batches(groups, STATEMENTS_PER_ROUND)
+        ]
+        again = await _carry_out(client, journal, REGISTER, rounds, tell)
+        groups = [tuple(rows[text] for text in texts) for texts in again]
+    rounds = [
+        partial(_sign_changes, signer, part) for part in _batches(plan.changed, CHANGES_PER_ROUND)
+    ]
+    await _carry_out(client, journal, UPDATE, rounds, tell)
 
 
-async def _register(
-    client: Client, signer: Signer, journal: Journal, groups: Sequence[Sequence[Wanted]]
-) -> None:
-    """Register groups of rows, each again without the rows that the ledger refuses by name."""
-    while groups:
-        rows = {one.identifier.text: one for group in groups for one in group}
-        made = await asyncio.to_thread(_sign_groups, signer, groups)
-        await asyncio.to_thread(journal.keep, REGISTER, made)
-        again = await _send(client, journal, journal.pending)
-        groups = [[rows[text] for text in texts] for texts in again]
+async def _carry_out(
+    client: Client,
+    journal: Journal,
+    kind: str,
+    rounds: Sequence[Callable[[], list[Made]]],
+    tell: Callable[[], None],
+) -> list[tuple[str, ...]]:
+    """Sign, keep and send round after round; one is signed and synced while the one before is sent.
+
+    Returns:
+        The identifiers of each statement that deserves another attempt.
+    """
+
+    async def send(kept: Sequence[Pending]) -> None:
+        again.extend(await _send(client, journal, kept))
+        tell()
+
+    def keep(sign: Callable[[], list[Made]]) -> list[Pending]:
+        return journal.keep(kind, sign())
+
+    again: list[tuple[str, ...]] = []
+    kept: Sequence[Pending] = ()
+    for sign in rounds:
+        sent, kept_next = await asyncio.gather(
+            send(kept), asyncio.to_thread(keep, sign), return_exceptions=True
+        )
+        for failed in (sent, kept_next):  # both have ended, so nothing is written any more
+            if isinstance(failed, BaseException):
+                raise failed
+        assert not isinstance(kept_next, BaseException), "raised above"
+        kept = kept_next
+    await send(kept)
+    return again
 
 
-def _sign_groups(
-    signer: Signer, groups: Sequence[Sequence[Wanted]]
-) -> list[tuple[list[tuple[int, str]], bytes]]:
+def _sign_groups(signer: Signer, groups: Sequence[Sequence[Wanted]]) -> list[Made]:
     return [
         (
             [(one.row, one.identifier.text) for one in group],
@@ -162,26 +193,17 @@ def _sign_groups(
     ]
 
 
-async def _update(
-    client: Client, signer: Signer, journal: Journal, changes: Sequence[Change]
-) -> None:
-    def sign() -> list[tuple[list[tuple[int, str]], bytes]]:
-        return [
-            (
-                [(change.wanted.row, change.wanted.identifier.text)],
-                signer.sign(change.operation()),
-            )
-            for change in changes
-        ]
-
-    await asyncio.to_thread(lambda: journal.keep(UPDATE, sign()))
-    await _send(client, journal, journal.pending)
+def _sign_changes(signer: Signer, changes: Sequence[Change]) -> list[Made]:
+    return [
+        ([(one.wanted.row, one.wanted.identifier.text)], signer.sign(one.operation()))
+        for one in changes
+    ]
 
 
 async def _send(
     client: Client, journal: Journal, pending: Sequence[Pending]
 ) -> list[tuple[str, ...]]:
-    """Send statements and note what became of them.
+    """Send statements and note what became of them; none at all is no request.
 
     Returns:
         For each registration of many that was refused because of some of its items: the others.
