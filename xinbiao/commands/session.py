@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import orjson
 import typer
+from rich.cells import cell_len
 
 from xinbiao.client import Client, read_trust
 from xinbiao.describe import clean
@@ -172,19 +173,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str
     if sys.stdout.isatty():
         yield from _rich_table(head, cells)
         return
-    widths = [max(_width(row[at]) for row in [list(head), *cells]) for at in range(len(head))]
+    widths = [max(cell_len(row[at]) for row in [list(head), *cells]) for at in range(len(head))]
     for row in [list(head), *cells]:
         padded = (
-            cell + " " * (width - _width(cell) + _COLUMN_GAP)
+            cell + " " * (width - cell_len(cell) + _COLUMN_GAP)
             for cell, width in zip(row, widths, strict=True)
         )
         yield "".join(padded).rstrip()
-
-
-def _width(text: str) -> int:
-    from rich.cells import cell_len
-
-    return cell_len(text)
 
 
 def _rich_table(head: Sequence[str], cells: Sequence[Sequence[str]]) -> Iterator[str]:
