@@ -19,7 +19,7 @@ from xinbiao.commands import ask, change, own, run, start
 from xinbiao.commands.session import Session
 from xinbiao.errors import FAILED, XinbiaoError, exit_code
 from xinbiao.settings import choose_language
-from xinbiao.words import Words
+from xinbiao.words import Words, translate_help
 
 _INTERRUPTED: Final = 130
 _OURS: Final = (XinbiaoError, LedgerError, EdgeError, SimulationError)
@@ -74,8 +74,8 @@ def options(
     )
 
 
-for group in (start, ask, change, run, own):
-    group.add(app)
+for add in (start.add, ask.add, change.add, run.add, own.add, run.add_trials):
+    add(app)
 
 
 def main() -> NoReturn:
@@ -86,7 +86,9 @@ def main() -> NoReturn:
 def run_command(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
-        result = app(arguments, standalone_mode=False)
+        command = typer.main.get_command(app)
+        translate_help(command, Words(choose_language(_language(arguments))))
+        result = command.main(arguments, prog_name="xinbiao", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         return _INTERRUPTED
     except typer.TyperException as error:
@@ -124,6 +126,16 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield from _leaves(error)
         else:
             yield error
+
+
+def _language(arguments: list[str]) -> str | None:
+    """Return the language asked for; the help is made before the options are read."""
+    for at, argument in enumerate(arguments):
+        if argument == "--lang" and at + 1 < len(arguments):
+            return arguments[at + 1]
+        if argument.startswith("--lang="):
+            return argument.removeprefix("--lang=")
+    return None
 
 
 _WITH_VALUE: Final = frozenset(("--dir", "-c", "--context", "--lang"))

@@ -5,9 +5,12 @@ import string
 from pathlib import Path
 
 import pytest
+import typer
 
+from xinbiao.cli import app, run_command
+from xinbiao.help_zh import HELP_ZH
 from xinbiao.settings import LANGUAGES
-from xinbiao.words import Words
+from xinbiao.words import Words, help_texts
 from xinbiao.words_zh import ZH
 
 PACKAGE = Path(__file__).parents[2] / "xinbiao"
@@ -56,3 +59,20 @@ def test_parts_are_filled_in(language: str) -> None:
     """Both languages show the parts."""
     assert "hdl:lab.1/x" in Words(language)("proved absent: {ident}", ident="hdl:lab.1/x")
     assert Words(language)("unknown to the table {n}", n=7) == "unknown to the table 7"
+
+
+def test_every_text_of_the_help_is_translated_and_nothing_else() -> None:
+    """Titles of the panels too; Typer's own words and what is in both languages already are left."""
+    shown = {getattr(owner, name, None) for owner, name in help_texts(typer.main.get_command(app))}
+    bilingual = {text for text in shown if isinstance(text, str) and not text.isascii()}
+    ours = {text for text in shown - bilingual if isinstance(text, str)}
+
+    assert ours == HELP_ZH.keys()
+
+
+def test_the_help_speaks_chinese(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before any option is read, and without changing the next English one."""
+    assert run_command(["--lang", "zh", "verify", "--help"]) == 0
+    assert "离线验证" in capsys.readouterr().out
+    assert run_command(["--lang=en", "verify", "--help"]) == 0
+    assert "离线验证" not in capsys.readouterr().out

@@ -33,6 +33,10 @@ def add(app: typer.Typer) -> None:
     agent.command("run")(agent_run)
     agent.command("status")(agent_status)
     app.add_typer(agent, name="agent", rich_help_panel=RUN)
+
+
+def add_trials(app: typer.Typer) -> None:
+    """Add what is there to try with."""
     simulate = typer.Typer(no_args_is_help=True, help="Things to try with")
     simulate.command("plant")(simulate_plant)
     app.add_typer(simulate, name="simulate", rich_help_panel=TRY)
