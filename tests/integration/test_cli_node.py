@@ -193,7 +193,8 @@ def test_what_cannot_be_meant_is_a_usage_error(shell: Shell, words: tuple[str, .
 
 def test_keys_are_made_listed_rotated_and_revoked(shell: Shell, tmp_path: Path) -> None:
     """The list in the ledger says who may sign, not the file's name."""
-    shell.good("key", "new", "line-2", "--role", "registrar", "--curve", "P-256")
+    assert shell.run("key", "new", "line-2", "--role", "agent", "--key", "agent")[0] == 2
+    shell.good("key", "new", "line-2", "--role", "registrar", "--curve", "P-256")  # no file yet
     shell.good("register", "lab.1/p-1", "-y", "--key", "line-2")
     shell.good("key", "rotate", "line-2")
     assert shell.run("register", "lab.1/p-2", "-y", "--key", "line-2")[0] == 2

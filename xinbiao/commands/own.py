@@ -1,6 +1,7 @@
 """Own: keys and prefixes."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -70,12 +71,29 @@ def key_new(
     if here.dry_run:
         here.show({"name": name}, [here.say("would make key {name}", name=name)])
         return
-    made = open_keystore(context).create(name, curve, random_bytes(32)).public
+    store = open_keystore(context)
+    if not roles:
+        made = store.create(name, curve, random_bytes(32)).public
+        receipt = None
+    else:
+        new, receipt = asyncio.run(
+            _change_keys(
+                here,
+                context,
+                prefix,
+                key,
+                lambda: NewKey(
+                    key=store.create(name, curve, random_bytes(32)).public,
+                    roles=roles,
+                    until=until,
+                ),
+            )
+        )
+        assert new is not None, "a key was made"
+        made = new.key
     shown: dict[str, Any] = {"name": name, "kid": made.kid.hex(), "curve": made.curve}
     lines = [here.say("made     key {name}, kid {kid}", name=name, kid=made.kid.hex())]
-    if roles:
-        new = NewKey(key=made, roles=roles, until=until)
-        receipt = asyncio.run(_change_keys(here, context, prefix, key, (new,), ()))
+    if receipt is not None:
         shown["entry"] = receipt.index
         lines.append(here.say("listed   in log entry {index}", index=receipt.index))
     here.show(shown, lines)
@@ -128,11 +146,19 @@ def key_rotate(
     if here.dry_run:
         here.show({"new": fresh}, [here.say("would replace {old} by {new}", old=name, new=fresh)])
         return
-    made = store.create(fresh, old.curve, random_bytes(32)).public
-    new = NewKey(key=made, roles=listed.roles)
-    revoke = Revocation(kid=old.public.kid, reason=REASONS.index("rotated"))
-    receipt = asyncio.run(_change_keys(here, context, prefix, key, (new,), (revoke,)))
-    shown = {"old": name, "new": fresh, "kid": made.kid.hex(), "entry": receipt.index}
+    curve, roles = old.curve, listed.roles
+    new, receipt = asyncio.run(
+        _change_keys(
+            here,
+            context,
+            prefix,
+            key,
+            lambda: NewKey(key=store.create(fresh, curve, random_bytes(32)).public, roles=roles),
+            Revocation(kid=old.public.kid, reason=REASONS.index("rotated")),
+        )
+    )
+    assert new is not None, "a key was made"
+    shown = {"old": name, "new": fresh, "kid": new.key.kid.hex(), "entry": receipt.index}
     here.show(
         shown,
         [
@@ -169,7 +195,7 @@ def key_revoke(
         return
     here.confirm(here.say("Revoke key {kid} for ever?", kid=kid.hex()))
     revoke = Revocation(kid=kid, reason=REASONS.index(reason), suspect_from=suspect_from)
-    receipt = asyncio.run(_change_keys(here, context, prefix, key, (), (revoke,)))
+    _, receipt = asyncio.run(_change_keys(here, context, prefix, key, None, revoke))
     shown = {"kid": kid.hex(), "entry": receipt.index}
     here.show(shown, [here.say("revoked  {kid} in log entry {entry}", **shown)])
 
@@ -279,20 +305,25 @@ async def _change_keys(
     context: Context,
     prefix: str,
     key: str,
-    add_keys: tuple[NewKey, ...],
-    revoke: tuple[Revocation, ...],
-) -> Receipt:
-    """Change the key list of a prefix, signed by an owner key."""
+    make: Callable[[], NewKey] | None,
+    revoke: Revocation | None = None,
+) -> tuple[NewKey | None, Receipt]:
+    """Change the key list of a prefix, signed by an owner key.
+
+    `make` makes the key to add, once it is clear that the statement can be signed: a key file that
+    is listed nowhere would stand in the way of the next attempt.
+    """
     async with here.client(context) as client:
         found = await _prefix(client, prefix or context.prefix)
         signer = await asyncio.to_thread(signer_for, context, found, OWNING, named=key)
+        new = None if make is None else await asyncio.to_thread(make)
         operation = op.PrefixUpdate(
             prefix=identifiers.canonical(found.id),
             version=found.versions.version,
-            add_keys=add_keys,
-            revoke=revoke,
+            add_keys=() if new is None else (new,),
+            revoke=() if revoke is None else (revoke,),
         )
-        return await client.submit(signer.sign(operation))
+        return new, await client.submit(signer.sign(operation))
 
 
 async def _delegate(
