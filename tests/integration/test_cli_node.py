@@ -11,7 +11,9 @@ import pytest
 
 from tests.node_process import NodeThread
 from xinbiao import cli
+from xinbiao.commands import start
 from xinbiao.setup import init
+from xinbiao.system import now_s
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -237,3 +239,23 @@ def test_a_node_of_another_network_is_not_believed(shell: Shell, tmp_path: Path)
     config.write_text(config.read_text().replace('network = "lab"', 'network = "other"'))
     assert shell.run("resolve", "lab.1")[0] == 1
     assert shell.run("doctor")[0] == 1
+
+
+def test_status_tells_how_fast_it_grows_and_when_it_is_full(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day later by this clock: bytes per day, days until quota and disk are full."""
+    shell.good("register", "lab.1/p-1", "-y")
+    before = shell.json("status")
+    day_later = now_s() + 86_400
+    monkeypatch.setattr(start, "now_s", lambda: day_later)
+
+    after = shell.json("status")["growth"]
+    used = before["usage"]["used"]
+    assert after["objects"]["per_day"] == pytest.approx(used["objects"], rel=0.01)
+    assert after["log_bytes"]["per_day"] == pytest.approx(used["log_bytes"], rel=0.01)
+    assert after["objects"]["days"] == pytest.approx(after["objects"]["left"], rel=0.01)
+    assert after["disk"]["days"] > 0
+    text = shell.good("status")
+    assert "bytes per day" in text
+    assert text.count(" days\n") == 4  # log, disk, and both halves of the quota
