@@ -29,7 +29,7 @@ from ledger.errors import BusyError, LedgerError
 from ledger.node import LedgerNode
 from resolver.core.ports import Archive, View
 from resolver.errors import RequestError, ResolverError
-from resolver.interfaces import native, tiles
+from resolver.interfaces import handle_rest, native, tiles
 from resolver.interfaces.answer import Answer, problem, problem_of
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -151,7 +151,7 @@ class Front:
             await self._behind(scope, receive, send)
             return
         try:
-            answer = await self._answer(scope)
+            answer = await self._answer(scope, receive)
         except Exception:  # noqa: BLE001  the outermost handler: logged, answered, never hidden
             _log.exception("fault of ours while answering %s", scope["path"])
             answer = problem(500, "fault", "a fault of this node; its log has the details")
@@ -170,13 +170,27 @@ class Front:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: Scope) -> Answer | None:
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
         path: str = scope["path"]
+        if path.startswith(handle_rest.API):
+            return await self._handle(scope, receive)
         if scope["method"] not in ("GET", "HEAD"):
             return None
         if path.startswith(native.READINGS):
             return await self._reads.get_readings(path, scope["query_string"], scope["headers"])
         return self._reads.get(path, scope["query_string"], scope["headers"])
+
+    async def _handle(self, scope: Scope, receive: Receive) -> Answer:
+        """Answer in the Handle dialect; only a POST has a body that matters."""
+        try:
+            body = b""
+            if scope["method"] == "POST":
+                body = await read_body(receive, handle_rest.BODY_BYTES_MAX)
+            return handle_rest.handle_answer(
+                self._reads.view, scope["method"], scope["path"], scope["query_string"], body
+            )
+        except (LedgerError, ResolverError) as error:
+            return problem_of(error)
 
 
 class Bodies:

@@ -22,7 +22,7 @@ from ledger.errors import LedgerError
 from resolver.core.ports import View
 from resolver.core.projection import rfc3339
 from resolver.errors import RequestError, ResolverError
-from resolver.interfaces import entries, native
+from resolver.interfaces import entries, handle_rest, native
 from resolver.interfaces import query as queries
 from resolver.interfaces.answer import Answer, json_answer, problem, problem_of
 from resolver.interfaces.http import Reads
@@ -106,6 +106,11 @@ def _reads(app: FastAPI, reads: Reads) -> None:
     read(native.READINGS + route, "Readings, or one with its proof", native.READINGS_FIELDS)
     read(native.STREAMS + route, "Where a gateway's chain of batches stands", frozenset())
     read(native.USAGE + route, "Quota of a prefix and what is used", frozenset())
+    read(
+        handle_rest.HANDLES + route,
+        "A record as Handle JSON",
+        frozenset(("type", "index", "pretty", "callback")),
+    )
     read("/checkpoint", "The signed checkpoint (C2SP)", frozenset())
     read("/tile/" + route, "Tiles and entry bundles of the log (C2SP)", frozenset())
 
