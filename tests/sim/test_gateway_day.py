@@ -177,7 +177,7 @@ async def running(folder: Path) -> AsyncIterator[Day]:
 async def until(condition: Callable[[], bool]) -> None:
     """Let agent and engine work until a condition holds; no time passes."""
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  two systems work, and no event tells both
             await asyncio.sleep(0.0002)
     for _ in range(SETTLE_TURNS):  # the sealer sees what arrived before time goes on
         await asyncio.sleep(0)
