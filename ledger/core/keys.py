@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
+from nacl.bindings import crypto_core_ed25519_is_valid_point
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
@@ -224,7 +225,13 @@ def private_from_pem(pem: bytes, passphrase: bytes | None) -> PrivateKey:
 
 def is_ed25519_listable(raw: bytes) -> bool:
     """Tell whether 32 bytes are a canonical Ed25519 point that is not of small order."""
-    point = _decompress(raw) if len(raw) == 32 else None
+    if len(raw) != 32:
+        return False
+    # libsodium's test is stricter (it wants the prime-order subgroup) and twenty times faster: what
+    # it accepts is listable, what it refuses is looked at here.
+    if crypto_core_ed25519_is_valid_point(raw):
+        return True
+    point = _decompress(raw)
     return point is not None and not _has_small_order(point)
 
 
