@@ -7,6 +7,7 @@ the writer is cancelled, the store is closed. kill -9 at any point loses nothing
 
 import asyncio
 import errno
+import gc
 import logging
 import socket
 from typing import Final
@@ -50,6 +51,10 @@ async def run_node(
     """
     _check_port(settings.http)
     node = await asyncio.to_thread(LedgerNode.open, settings.ledger, clock)
+    # The map's nodes live as long as the node and hold no cycles: a collector that walks them again
+    # and again costs a third of a read.
+    gc.collect()
+    gc.freeze()
     try:
         await serve_node(node, settings.http, stop=stop, ready=ready)
     finally:
