@@ -52,14 +52,18 @@ def handle_answer(view: View, method: str, path: str, query: bytes, body: bytes 
         query: Query string.
         body: Of a POST: parameters as JSON or a form.
     """
-    fields = _fields(query)
     if method == "OPTIONS":
         return Answer(200, (*_CORS, (b"allow", _METHODS.encode())), b"")
+    fields = _fields(query)
+    if fields is None:
+        return _failure(ResponseCode.PROTOCOL_ERROR, "query: not percent-encoded UTF-8", ())
     if method in ("PUT", "DELETE"):
         return _failure(ResponseCode.NOT_SUPPORTED, _HOW_TO_WRITE, fields, _asked(path))
     if method not in ("GET", "HEAD", "POST"):
         return _failure(ResponseCode.PROTOCOL_ERROR, f"Unknown method {method}", fields, status=501)
-    if path == HANDLES.rstrip("/") or not path.startswith(HANDLES):
+    if path == HANDLES.rstrip("/"):
+        return _listing(fields)
+    if not path.startswith(HANDLES):
         detail = f"Unknown HTTP API endpoint {method} {path}"
         return _failure(ResponseCode.PROTOCOL_ERROR, detail, fields, status=405)
     if method == "POST":
@@ -93,6 +97,13 @@ def _read(view: View, handle: str, fields: Sequence[tuple[str, str]]) -> Answer:
     return _shown(code.http_status, shown, fields)
 
 
+def _listing(fields: Sequence[tuple[str, str]]) -> Answer:
+    """Answer `GET /api/handles`: listings are not served; without a prefix nothing was asked."""
+    if any(name == "prefix" and text for name, text in fields):
+        return _failure(ResponseCode.NOT_SUPPORTED, "this node lists no handles", fields)
+    return _failure(ResponseCode.INVALID_HANDLE, "Empty prefix invalid", fields)
+
+
 def _values(value: Mapping[int, Any]) -> list[Mapping[int, Any]] | None:
     """Return the values of a record (5) or prefix (6); an alias has none of its own."""
     if value[0] == 1:
@@ -100,13 +111,13 @@ def _values(value: Mapping[int, Any]) -> list[Mapping[int, Any]] | None:
     return list(value[6]) if value[0] == 2 else None
 
 
-def _fields(query: bytes) -> list[tuple[str, str]]:
-    """Split a query; a `+` is a plus here, and what is no UTF-8 cannot name a value."""
+def _fields(query: bytes) -> list[tuple[str, str]] | None:
+    """Split a query, in which a `+` is a plus; None when it is no UTF-8, or has too many fields."""
     try:
-        text = query.decode("ascii").replace("+", "%2B")
-        return parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX)
+        text = query.decode().replace("+", "%2B")
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
     except ValueError:
-        return []
+        return None
 
 
 def _posted(body: bytes) -> list[tuple[str, str]] | None:
