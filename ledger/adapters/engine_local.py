@@ -123,6 +123,7 @@ class LocalEngine:
         self._head = Head(size=0, commit_leaf=None)
         self._log_bytes = 0
         self._published: Published | None = None
+        self._published_ns = 0  # of the clock's monotonic reading
         self._shadow: dict[bytes, bytes | None] = {}
         self._waiting: list[_Waiting] = []
         self._waiting_bytes = 0
@@ -198,7 +199,9 @@ class LocalEngine:
                 await self._wait_for_work()
                 if self._waiting:
                     await self._write_block()
-                elif self._published is not None:
+                # A block of which nothing was accepted publishes nothing: refused statements, however
+                # many, may not keep the cosignature from its renewal.
+                if self._published is not None and self._renewal_s() <= 0:
                     self._publish(self._published.commit_leaf)
         except StorageError as error:
             ended = error
@@ -233,12 +236,16 @@ class LocalEngine:
         self._wake.clear()
         if self._waiting:
             return
-        renew_s = self._renew_s or self.limits.max_age_s / 2
         try:
-            async with asyncio.timeout(renew_s):
+            async with asyncio.timeout(self._renewal_s()):
                 await self._wake.wait()
         except TimeoutError:
             return
+
+    def _renewal_s(self) -> float:
+        """Return how many seconds from now the cosignature wants renewal."""
+        renew_s = self._renew_s or self.limits.max_age_s / 2
+        return renew_s - (self._clock.monotonic_ns() - self._published_ns) / 1e9
 
     async def _write_block(self) -> None:
         sizes = [len(waiting.statement.raw) for waiting in self._waiting]
@@ -306,6 +313,7 @@ class LocalEngine:
     def _publish(self, commit_leaf: bytes) -> None:
         assert self._head.commit_leaf is not None, "a head follows a genesis"
         network = self._network()
+        self._published_ns = self._clock.monotonic_ns()
         checkpoint = Checkpoint(
             origin=network.name, size=self._head.size, root=self._frontier.root()
         )

@@ -121,7 +121,10 @@ def _unix_us(text: str, name: str) -> int:
         raise _bad(name, "neither a number nor RFC 3339, e.g. 2026-11-24T10:00:00Z") from None
     if moment_.tzinfo is None:
         raise _bad(name, "a time needs its zone, e.g. a final Z for UTC")
-    delta = moment_.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    try:
+        delta = moment_.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    except OverflowError:  # the first or last hours of the calendar, in another zone
+        raise _bad(name, "before 1970, or after year 9999") from None
     us = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
     if us < 0:
         raise _bad(name, "before 1970")

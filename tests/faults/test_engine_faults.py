@@ -420,6 +420,23 @@ async def test_damage_is_named_at_the_start_and_never_served(
 # ---- nothing happens
 
 
+async def test_refused_statements_do_not_keep_the_cosignature_from_its_renewal() -> None:
+    """Whoever submits rubbish all the time, without any key, cannot make every proof go stale."""
+    clock = ManualClock(MS)
+    engine = LocalEngine(MemoryStore(await begun_disk()), clock, WORLD.signer(), renew_s=60)
+    engine.open()
+    async with asyncio.TaskGroup() as tasks:
+        writer = tasks.create_task(engine.run())
+        first = engine.published
+        for number in range(4):
+            clock.advance(20_000)
+            [outcome] = await engine.submit([WORLD.create(f"hdl:lab.9/{number}", iss="hdl:lab.9")])
+            assert isinstance(outcome, Rejection)
+        await until(lambda: engine.published.note != first.note)
+        writer.cancel()
+    assert engine.size == first.size
+
+
 async def test_the_cosignature_is_renewed_while_nothing_changes() -> None:
     clock = ManualClock(MS)
     store = MemoryStore(await begun_disk())
