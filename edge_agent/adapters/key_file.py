@@ -4,6 +4,7 @@ The passphrase comes from a credential file, so that a power cut needs no person
 mode lets others read it is refused, because whoever reads it can sign readings in our name.
 """
 
+import os
 import stat
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,8 @@ from ledger.errors import KeyFormatError
 
 FILE_BYTES_MAX: Final = 16_384
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+# systemd gives a credential to its service by an ACL, whose mask shows as group-readable
+_OTHERS_BUT_GROUP_READ: Final = _OTHERS & ~stat.S_IRGRP
 
 
 def load_key(path: Path, credential: Path | None) -> keys.PrivateKey:
@@ -21,7 +24,7 @@ def load_key(path: Path, credential: Path | None) -> keys.PrivateKey:
 
     Args:
         path: PEM file, mode 0600.
-        credential: File whose content, without its last line feed, is the passphrase; None for none.
+        credential: File whose content, without its line end, is the passphrase; None for none.
 
     Raises:
         KeyFileError: Missing, too open, not a key of a known suite, or the passphrase is wrong.
@@ -29,24 +32,30 @@ def load_key(path: Path, credential: Path | None) -> keys.PrivateKey:
     pem = read_private(path, "key file")
     passphrase = None
     if credential is not None:
-        passphrase = read_private(credential, "credential file").removesuffix(b"\n")
+        read = read_private(credential, "credential file", refused_bits=_OTHERS_BUT_GROUP_READ)
+        passphrase = read.removesuffix(b"\n").removesuffix(b"\r")
     try:
         return keys.private_from_pem(pem, passphrase)
     except KeyFormatError as error:
         raise KeyFileError(f"key file {path}: {error}") from None
 
 
-def read_private(path: Path, what: str) -> bytes:
-    """Read a small file that only its owner may read.
+def read_private(path: Path, what: str, *, refused_bits: int = _OTHERS) -> bytes:
+    """Read a small file that only its owner may read; `refused_bits` of its mode are refused.
 
     Raises:
         KeyFileError: Missing, too large, or open to others.
     """
     try:
-        mode = path.stat().st_mode
-        if mode & _OTHERS:
-            raise KeyFileError(f"{what} {path} can be read by others: chmod 600 {path}")
-        with path.open("rb") as file:
+        # One open file is judged and read: nothing can be swapped in between. Neither through a
+        # link, nor waiting: a pipe of that name must not hang the start.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise KeyFileError(f"{what} {path} is no regular file")
+            if mode & refused_bits:
+                raise KeyFileError(f"{what} {path} can be read by others: chmod 600 {path}")
             data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise KeyFileError(f"{what} {path}: {error.strerror}") from None

@@ -423,7 +423,11 @@ def _since(found: Mapping[str, list[str]], view: View) -> int | None:
 def _checked_since(since: int | None, view: View) -> int | None:
     if since is None:
         return None
-    if not 0 < since <= view.size:
+    if since == 0:
+        raise RequestError(
+            400, "malformed", "parameter since: an empty log shows nothing; leave it"
+        )
+    if since > view.size:
         raise RequestError(
             409, "behind", f"parameter since: {since}, this node is at size {view.size}", 1
         )

@@ -54,6 +54,23 @@ def test_what_is_no_key_is_refused(tmp_path: Path, text: str) -> None:
         load_key(private(tmp_path / "k.pem", text), None)
 
 
+def test_a_link_or_a_pipe_is_refused(tmp_path: Path) -> None:
+    """What is judged is what is read, and nothing waits for a pipe that nobody fills."""
+    private(tmp_path / "real.pem", KEY.to_pem(None))
+    (tmp_path / "link.pem").symlink_to(tmp_path / "real.pem")
+    os.mkfifo(tmp_path / "pipe.pem", 0o600)
+    for name in ("link.pem", "pipe.pem"):
+        with pytest.raises(KeyFileError, match=name):
+            load_key(tmp_path / name, None)
+
+
+def test_a_credential_may_end_as_other_systems_end_lines(tmp_path: Path) -> None:
+    """Carriage return and line feed are no part of a passphrase."""
+    path = private(tmp_path / "k.pem", KEY.to_pem(b"a long passphrase"))
+    credential = private(tmp_path / "credential", "a long passphrase\r\n")
+    assert load_key(path, credential).public == KEY.public
+
+
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
     """The path stands in the message."""
     with pytest.raises(KeyFileError, match="absent"):
