@@ -25,6 +25,7 @@ class ResponseCode(IntEnum):
 
     SUCCESS = 1
     ERROR = 2
+    SERVER_BUSY = 3
     PROTOCOL_ERROR = 4
     NOT_SUPPORTED = 5
     HANDLE_NOT_FOUND = 100
@@ -40,6 +41,7 @@ class ResponseCode(IntEnum):
 _STATUS: Final = {
     ResponseCode.SUCCESS: 200,
     ResponseCode.ERROR: 500,
+    ResponseCode.SERVER_BUSY: 503,
     ResponseCode.PROTOCOL_ERROR: 400,
     ResponseCode.NOT_SUPPORTED: 501,
     ResponseCode.HANDLE_NOT_FOUND: 404,

@@ -8,6 +8,7 @@ PUT and DELETE answer "not supported" and say how to register.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -38,6 +39,8 @@ _CORS: Final = (
         b"X-Requested-With, Authorization, Origin, Accept, Content-Type",
     ),
 )
+_EXPOSED: Final = (b"access-control-expose-headers", b"Xinbiao-Size")
+_REFUSED: Final = {500: ResponseCode.ERROR, 503: ResponseCode.SERVER_BUSY}
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_$]")
 _HOW_TO_WRITE: Final = "records are written by signed statements: `xinbiao register`, `update`, `retire`, or POST /entries"
 
@@ -53,7 +56,28 @@ def handle_answer(view: View, method: str, path: str, query: bytes, body: bytes 
         body: Of a POST: parameters as JSON or a form.
     """
     if method == "OPTIONS":
-        return Answer(200, (*_CORS, (b"allow", _METHODS.encode())), b"")
+        return options()
+    found = _answered(view, method, path, query, body)
+    return replace(
+        found, headers=(*found.headers, (b"xinbiao-size", str(view.size).encode()), _EXPOSED)
+    )
+
+
+def options() -> Answer:
+    """Answer OPTIONS, which asks nothing of the ledger."""
+    return Answer(200, (*_CORS, (b"allow", _METHODS.encode())), b"")
+
+
+def refusal(problem: Answer, path: str) -> Answer:
+    """Return a problem in the dialect: its status and its headers, a response code, the detail."""
+    code = _REFUSED.get(problem.status, ResponseCode.PROTOCOL_ERROR)
+    message: str = orjson.loads(problem.body)["detail"]
+    shown = _shown(problem.status, failure(code, message, _asked(path)), ())
+    kept = tuple(header for header in problem.headers if header[0] == b"retry-after")
+    return replace(shown, headers=shown.headers + kept)
+
+
+def _answered(view: View, method: str, path: str, query: bytes, body: bytes) -> Answer:
     fields = _fields(query)
     if fields is None:
         return _failure(ResponseCode.PROTOCOL_ERROR, "query: not percent-encoded UTF-8", ())

@@ -22,6 +22,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from ledger.adapters.engine_local import Published
@@ -100,7 +101,7 @@ class Reads:
         try:
             return self._read(self.view_for(headers), path, query, _accept(headers))
         except (LedgerError, ResolverError) as error:
-            return problem_of(error)
+            return self._refused(error)
 
     async def get_readings(self, path: str, query: bytes, headers: Headers) -> Answer:
         """Answer a GET of readings."""
@@ -111,7 +112,30 @@ class Reads:
                 return found
             return native.reading_proof(self.view, found, _accept(headers))
         except (LedgerError, ResolverError) as error:
-            return problem_of(error)
+            return self._refused(error)
+
+    async def handle(
+        self, method: str, path: str, query: bytes, headers: Headers, receive: Receive
+    ) -> Answer:
+        """Answer in the Handle dialect, refusals too; only a POST has a body that matters."""
+        if method == "OPTIONS":
+            return handle_rest.options()
+        try:
+            view = self.view_for(headers)
+            if method != "POST":
+                return handle_rest.handle_answer(view, method, path, query)
+            async with self.bodies.read(receive, handle_rest.BODY_BYTES_MAX) as body:
+                return handle_rest.handle_answer(view, method, path, query, body)
+        except (LedgerError, ResolverError) as error:
+            return handle_rest.refusal(problem_of(error), path)
+
+    def _refused(self, error: Exception) -> Answer:
+        """Return the answer for one of our errors, with the size of the head that was looked at."""
+        refusal = problem_of(error)
+        if self._view is None:
+            return refusal
+        size = (b"xinbiao-size", str(self._view.size).encode())
+        return replace(refusal, headers=(*refusal.headers, size))
 
     def _read(self, view: View, path: str, query: bytes, accept: bytes) -> Answer | None:
         if path.startswith(native.RESOLVE):
@@ -173,24 +197,14 @@ class Front:
     async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
         path: str = scope["path"]
         if path.startswith(handle_rest.API):
-            return await self._handle(scope, receive)
+            return await self._reads.handle(
+                scope["method"], path, scope["query_string"], scope["headers"], receive
+            )
         if scope["method"] not in ("GET", "HEAD"):
             return None
         if path.startswith(native.READINGS):
             return await self._reads.get_readings(path, scope["query_string"], scope["headers"])
         return self._reads.get(path, scope["query_string"], scope["headers"])
-
-    async def _handle(self, scope: Scope, receive: Receive) -> Answer:
-        """Answer in the Handle dialect; only a POST has a body that matters."""
-        try:
-            body = b""
-            if scope["method"] == "POST":
-                body = await read_body(receive, handle_rest.BODY_BYTES_MAX)
-            return handle_rest.handle_answer(
-                self._reads.view, scope["method"], scope["path"], scope["query_string"], body
-            )
-        except (LedgerError, ResolverError) as error:
-            return problem_of(error)
 
 
 class Bodies:

@@ -57,8 +57,10 @@ def _errors(app: FastAPI) -> None:
         where = ".".join(str(part) for part in first["loc"])
         return _response(problem(400, "malformed", f"{where}: {first['msg']}"))
 
-    async def http(_: Request, error: Exception) -> Response:
+    async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.status_code == 405 and request.method == "OPTIONS":
+            return _options(dict(error.headers or {}).get("Allow", ""))
         title = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
         answer = problem(error.status_code, title, str(error.detail))
         return _response(answer, error.headers)
@@ -67,6 +69,18 @@ def _errors(app: FastAPI) -> None:
     app.add_exception_handler(ResolverError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+
+
+def _options(methods: str) -> Response:
+    """Answer OPTIONS where a path has other methods, as a browser's page of any origin asks first."""
+    allow = ", ".join([methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"])
+    headers = {
+        "allow": allow,
+        "access-control-allow-origin": "*",
+        "access-control-allow-methods": allow,
+        "access-control-allow-headers": "Accept, Content-Type, Prefer, Xinbiao-Min-Size",
+    }
+    return Response(status_code=204, headers=headers)
 
 
 def _reads(app: FastAPI, reads: Reads) -> None:
@@ -145,7 +159,7 @@ def _writes(app: FastAPI, reads: Reads) -> None:
     )
     async def archive(request: Request, place: str) -> Response:
         await _put_archive(reads, request, place)
-        return Response(status_code=204)
+        return Response(status_code=204, headers={"access-control-allow-origin": "*"})
 
 
 async def _put_archive(reads: Reads, request: Request, place: str) -> None:

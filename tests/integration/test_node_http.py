@@ -493,6 +493,48 @@ def test_a_method_that_is_not_there(client: httpx2.Client, method: str, path: st
     is_problem(client.request(method, path), 405, "method-not-allowed")
 
 
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        ("/v1/resolve/lab.1", "GET, HEAD, OPTIONS"),
+        ("/v1/resolve", "POST, OPTIONS"),
+        ("/entries", "POST, OPTIONS"),
+        ("/checkpoint", "GET, HEAD, OPTIONS"),
+        ("/v1/archive/lab.1/gw-1/0", "PUT, OPTIONS"),
+    ],
+)
+def test_a_page_of_any_origin_may_ask_what_it_may_do(
+    client: httpx2.Client, path: str, allow: str
+) -> None:
+    asks = {"origin": "https://a.example", "access-control-request-method": "POST"}
+    answer = client.options(path, headers=asks)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["allow"] == answer.headers["access-control-allow-methods"] == allow
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "Content-Type" in answer.headers["access-control-allow-headers"]
+
+
+def test_no_such_resource_has_no_options(client: httpx2.Client) -> None:
+    is_problem(client.options("/nothing"), 404, "not-found")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/resolve/lab.1/no-such",
+        "/v1/history/lab.1/no-such",
+        "/v1/streams/lab.1/no-such",
+        "/v1/usage/lab.1/no-such",
+        "/v1/resolve/lab.1?since=9999999",
+        "/tile/0/999",
+    ],
+)
+def test_a_refusal_says_what_size_it_looked_at(client: httpx2.Client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code in (404, 409)
+    assert int(answer.headers["xinbiao-size"]) > 0
+
+
 # ---- the log as tiles
 
 
