@@ -88,6 +88,8 @@ def no_fault(status: int, media_type: str, shown: str) -> bool:
         return status < 500 and (not shown or json.loads(shown)["status"] == status)
     if media_type == "application/concise-problem-details+cbor":
         return status < 500
+    if media_type in ("application/vnd.xinbiao.proof+cbor", "application/vnd.xinbiao.proof+json"):
+        return status == 404  # a proof of absence
     if media_type.startswith("application/javascript"):
         return status < 500 or status == 501
     assert media_type == "application/json;charset=UTF-8", (status, media_type, shown)
