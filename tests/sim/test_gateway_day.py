@@ -1,6 +1,6 @@
 """A day of one gateway, 1,440 minutes of an injected clock: what it costs the log, and what it proves.
 
-200 identifiers give one reading a minute each (288,000 readings), 50 of them every quarter of a
+200 identifiers give one reading a minute each (288,000 readings), half of them on the half
 minute. The agent is the whole one (`serve` with source, spool and clock in memory) at its default
 seal policy; the ledger is the real engine and archive over RocksDB, called in the process instead of
 over HTTP. Agent and engine see the same clock, and nothing sleeps for the time that passes.
@@ -44,9 +44,9 @@ from tests.lab_world import LAB, MS, NETWORK, World
 
 IDENTIFIERS = 200
 MINUTES = 24 * 60
-BURSTS = 4  # per minute
+BURSTS = 2  # per minute
 BURST_S = 60 // BURSTS
-SETTLE_TURNS = 30
+SETTLE_TURNS = 20
 GROWTH_BYTES_MAX = 2_000_000
 WORLD = World()
 STREAM = identifier.canonical("hdl:lab.1/gw-1")
@@ -141,7 +141,7 @@ class Day:
         )
 
     def publish(self, minute: int, burst: int) -> None:
-        """Let a quarter of the machines say what they measure now."""
+        """Let half of the machines say what they measure now."""
         at_ms = self.clock.wall_ns() // 1_000_000
         for number in range(burst, IDENTIFIERS, BURSTS):
             value = 20 + number / 8 + (minute * 7 + number) % 97 / 100
@@ -178,7 +178,7 @@ async def until(condition: Callable[[], bool]) -> None:
     """Let agent and engine work until a condition holds; no time passes."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110  two systems work, and no event tells both
-            await asyncio.sleep(0.0002)
+            await asyncio.sleep(0.0005)
     for _ in range(SETTLE_TURNS):  # the sealer sees what arrived before time goes on
         await asyncio.sleep(0)
 
