@@ -221,9 +221,9 @@ class LocalEngine:
         known = self._under_way.get(parsed.hash)
         if known is not None:
             return known
-        index = self._store.get(Column.INDEX, STATEMENT + parsed.hash)
+        index = self.statement_index(parsed.hash)
         if index is not None:
-            return Receipt(index=int.from_bytes(index, "big"), hash=parsed.hash, size=self.size)
+            return Receipt(index=index, hash=parsed.hash, size=self.size)
         waiting = _Waiting(parsed)
         self._under_way[parsed.hash] = waiting
         self._waiting.append(waiting)

@@ -158,7 +158,7 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def session(ctx: typer.Context) -> Session:
-    """Return the session of a command."""
+    """Return what the options of this run say."""
     found = ctx.obj
     assert isinstance(found, Session), "the top callback makes it"
     return found
