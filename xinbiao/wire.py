@@ -103,18 +103,32 @@ class Wire:
     ) -> None:
         self.url = url.rstrip("/")
         self._sleep = sleep
-        # Without TLS no authority is loaded: that takes as long as a whole request, and reads files.
-        self._http = httpx2.AsyncClient(
+        self._timeout_s = timeout_s
+        self._transport = transport
+        self._making = asyncio.Lock()
+        self._http: httpx2.AsyncClient | None = None
+
+    async def _client(self) -> httpx2.AsyncClient:
+        """Return the HTTP client, made at the first request: TLS loads its authorities from files."""
+        async with self._making:
+            if self._http is None:
+                self._http = await asyncio.to_thread(self._make_client)
+            return self._http
+
+    def _make_client(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
+            # Without TLS no authority is loaded: that takes as long as a whole request.
             verify=not self.url.startswith("http://"),
-            timeout=timeout_s,
+            timeout=self._timeout_s,
             follow_redirects=False,
-            transport=transport,
+            transport=self._transport,
             headers={"accept-encoding": "identity", "user-agent": "xinbiao"},
         )
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        if self._http is not None:
+            await self._http.aclose()
 
     async def send(
         self,
@@ -162,7 +176,8 @@ class Wire:
     ) -> Reply:
         url = self.url + path
         content = bytearray()
-        async with self._http.stream(
+        client = await self._client()
+        async with client.stream(
             method, url, content=body, headers=dict(headers), params=dict(query)
         ) as response:
             async for chunk in response.aiter_bytes():
